@@ -1,0 +1,1 @@
+//! Reads the persistence files of Redis and Valkey.
