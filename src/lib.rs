@@ -1,1 +1,5 @@
 //! Reads the persistence files of Redis and Valkey.
+
+pub mod bytes;
+pub mod error;
+pub mod rdb;

@@ -1,0 +1,5 @@
+//! Layer 0: bytes, and nothing of what they mean to a server.
+
+pub mod text;
+
+pub use text::Text;

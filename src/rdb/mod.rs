@@ -1,0 +1,3 @@
+//! RDB snapshots.
+
+pub mod dialect;
