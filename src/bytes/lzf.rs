@@ -1,0 +1,485 @@
+//! LZF: the compression of long strings in RDB files and of quicklist nodes in memory.
+//!
+//! A block is a sequence of instructions, and nothing else: the compressed and
+//! the expanded length stand before it in the file.
+//!
+//! ```text
+//! 000nnnnn  byte * (n+1)             literal run of 1..=32 bytes
+//! LLLooooo  oooooooo                 back reference, L = 1..=6: L+2 bytes (3..=8)
+//! 111ooooo  LLLLLLLL  oooooooo       back reference, 7 + L + 2 bytes (9..=264)
+//!
+//! A reference copies from `o + 1` (1..=8192) bytes before the end of the output, byte by
+//! byte, so it may overlap what it writes: distance 1 repeats the last byte.
+//! ```
+//!
+//! Upstream: liblzf, `lzf_c.c` and `lzf_d.c`, called by `rdb.c rdbLoadLzfStringObject` and
+//! `rdbSaveLzfStringObject`; all versions. Where servers only compare the final
+//! length, we name the broken instruction; an empty block, which sends them past
+//! the end of their buffer, is refused. Blocks that we write need not be the
+//! server's bit for bit, since no reader can tell which of several equal matches
+//! the writer found.
+
+use crate::error::{Code, Flaw};
+
+const MAX_LITERAL_BYTES: usize = 32;
+const MAX_REFERENCE_BYTES: usize = 264;
+const MIN_REFERENCE_BYTES: usize = 3;
+const MAX_DISTANCE: usize = 8192;
+
+/// Bytes kept behind the end of an output while it is written, so that copies may be
+/// done in whole chunks and overrun: a literal run is copied as 32 bytes whatever it
+/// is long, a reference in chunks of 16.
+const SLACK_BYTES: usize = 32;
+
+/// The most that a block of so many bytes can expand to.
+///
+/// The first instruction can only be a literal run (2 bytes for 1); the best use of
+/// the rest are references of 3 bytes for 264. One byte left over makes the run
+/// longer, two make a reference of 8 bytes.
+#[must_use]
+pub fn max_expanded_len(compressed_len: usize) -> usize {
+    let Some(rest) = compressed_len.checked_sub(2) else {
+        return 0;
+    };
+    let odd = [1, 2, 9][rest % 3];
+    (rest / 3)
+        .saturating_mul(MAX_REFERENCE_BYTES)
+        .saturating_add(odd)
+}
+
+/// Expands a block into `out`, whose contents are replaced and whose capacity is reused.
+///
+/// # Errors
+///
+/// [`Code::BadLzf`] if an instruction reads past the block, refers to before the
+/// output, or writes past `expanded_len`, or if the block ends before that length; `out`
+/// is then empty. A length that the block cannot reach is refused before anything is allocated.
+///
+/// # Examples
+///
+/// ```
+/// let block = [0x02, b'a', b'b', b'a', 0xe0, 0x6a, 0x01, 0x01, b'a', b'b'];
+/// let mut out = Vec::new();
+/// rdbkit::bytes::lzf::decompress_into(&block, 120, &mut out).unwrap();
+/// assert_eq!(out, b"ab".repeat(60));
+/// ```
+pub fn decompress_into(
+    compressed: &[u8],
+    expanded_len: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Flaw> {
+    let bound = max_expanded_len(compressed.len());
+    if expanded_len > bound || compressed.is_empty() {
+        out.clear();
+        let what = "a length that the block can expand to";
+        return Err(Flaw::new(Code::BadLzf, 0, what, bound, expanded_len));
+    }
+    // Only what `out` lacks is zeroed: the rest is overwritten before anybody sees it.
+    out.resize(expanded_len.saturating_add(SLACK_BYTES), 0);
+    let result = expand(compressed, expanded_len, out);
+    out.truncate(if result.is_ok() { expanded_len } else { 0 });
+    result
+}
+
+/// Expands into a buffer of `expanded_len` bytes and the slack.
+fn expand(compressed: &[u8], expanded_len: usize, out: &mut [u8]) -> Result<(), Flaw> {
+    let mut input = compressed;
+    let mut end = 0;
+    while let Some((&control, rest)) = input.split_first() {
+        let at = compressed.len() - input.len();
+        if control < 32 {
+            let len = usize::from(control) + 1;
+            let Some((run, rest)) = rest.split_at_checked(len) else {
+                return Err(cut_short(at, len, input.len() - 1));
+            };
+            if len > expanded_len - end {
+                return Err(too_long(at, expanded_len, end, len));
+            }
+            match (
+                input.get(1..1 + SLACK_BYTES),
+                out.get_mut(end..end + SLACK_BYTES),
+            ) {
+                (Some(wide), Some(target)) => target.copy_from_slice(wide),
+                _ => out[end..end + len].copy_from_slice(run),
+            }
+            end += len;
+            input = rest;
+            continue;
+        }
+        let (len, low, rest) = match (control >> 5, rest) {
+            (7, &[more, low, ref rest @ ..]) => (usize::from(more) + 9, low, rest),
+            (short @ 1..=6, &[low, ref rest @ ..]) => (usize::from(short) + 2, low, rest),
+            _ => return Err(cut_short(at, 2, rest.len())),
+        };
+        let distance = (usize::from(control & 31) << 8 | usize::from(low)) + 1;
+        let Some(start) = end.checked_sub(distance) else {
+            let what = "a reference into the output";
+            return Err(Flaw::new(Code::BadLzf, at, what, end, distance));
+        };
+        if len > expanded_len - end {
+            return Err(too_long(at, expanded_len, end, len));
+        }
+        copy_reference(out, start, end, len);
+        end += len;
+        input = rest;
+    }
+    if end == expanded_len {
+        Ok(())
+    } else {
+        let what = "the expanded length";
+        Err(Flaw::new(
+            Code::BadLzf,
+            compressed.len(),
+            what,
+            expanded_len,
+            end,
+        ))
+    }
+}
+
+/// Copies `len` bytes from `start` to `end`, as if byte by byte; may write 15 bytes more.
+#[inline]
+fn copy_reference(out: &mut [u8], start: usize, end: usize, len: usize) {
+    let distance = end - start;
+    if distance >= 16 && len <= 64 {
+        // No chunk overlaps what it writes. Beyond some chunks memmove is faster.
+        let Some(window) = out.get_mut(start..end + len.next_multiple_of(16)) else {
+            return;
+        };
+        let mut done = 0;
+        while done < len {
+            window.copy_within(done..done + 16, distance + done);
+            done += 16;
+        }
+    } else if distance == 1 {
+        let byte = out[start];
+        out[end..end + len].fill(byte);
+    } else {
+        // Each turn copies all that the pattern has become, so the pieces double.
+        let mut done = 0;
+        while done < len {
+            let piece = (distance + done).min(len - done);
+            out.copy_within(start..start + piece, end + done);
+            done += piece;
+        }
+    }
+}
+
+#[cold]
+fn cut_short(at: usize, needed: usize, left: usize) -> Flaw {
+    Flaw::new(
+        Code::BadLzf,
+        at,
+        "an instruction inside the block",
+        needed,
+        left,
+    )
+}
+
+#[cold]
+fn too_long(at: usize, expanded_len: usize, end: usize, len: usize) -> Flaw {
+    let what = "output within the expanded length";
+    Flaw::new(
+        Code::BadLzf,
+        at,
+        what,
+        expanded_len,
+        end.saturating_add(len),
+    )
+}
+
+/// Compresses `input` into `out`, whose contents are replaced and whose capacity is reused.
+///
+/// Returns `false`, with `out` empty, if the block does not fit into `budget` bytes. Servers
+/// compress strings of more than 20 bytes and want 4 of them saved: `budget = len - 4`.
+#[must_use]
+pub fn compress_into(input: &[u8], budget: usize, out: &mut Vec<u8>) -> bool {
+    // No block is larger than literal runs alone.
+    let worst = input
+        .len()
+        .saturating_add(input.len().div_ceil(MAX_LITERAL_BYTES));
+    let budget = budget.min(worst);
+    out.resize(budget.saturating_add(SLACK_BYTES + 1), 0);
+    // A hash table is cleared for every call, so it must be small where the input is.
+    let written = match input.len() {
+        0 => None,
+        ..512 => Compressor::<256>::run(input, budget, out),
+        ..8192 => Compressor::<2048>::run(input, budget, out),
+        _ => Compressor::<16384>::run(input, budget, out),
+    };
+    out.truncate(written.unwrap_or(0));
+    written.is_some()
+}
+
+struct Compressor<'o, const SLOTS: usize> {
+    out: &'o mut [u8],
+    end: usize,
+    budget: usize,
+}
+
+impl<const SLOTS: usize> Compressor<'_, SLOTS> {
+    /// Greedy search: at each position one candidate, the last with the same hash of 3 bytes.
+    ///
+    /// Returns the size of the block, or `None` if it exceeds the budget.
+    fn run(input: &[u8], budget: usize, out: &mut [u8]) -> Option<usize> {
+        let mut this = Compressor::<SLOTS> {
+            out,
+            end: 0,
+            budget,
+        };
+        // Positions modulo 2^32. That a slot was never set needs no mark: 0 is a
+        // position like any other, and every candidate's bytes are compared.
+        let mut table = [0_u32; SLOTS];
+        let mut anchor = 0;
+        let mut position = 0;
+        while let Some(key) = key_at(input, position) {
+            let slot = Self::slot(&mut table, key);
+            let distance = (position as u32).wrapping_sub(*slot) as usize;
+            *slot = position as u32;
+            let candidate = position.wrapping_sub(distance);
+            if distance.wrapping_sub(1) < MAX_DISTANCE && key_at(input, candidate) == Some(key) {
+                let len = match_len(input, candidate, position);
+                this.literals(&input[anchor..position])?;
+                this.reference(distance, len)?;
+                // Two positions near the end of the match are enough to find the next one.
+                for inside in [position + len - 2, position + len - 1] {
+                    if let Some(key) = key_at(input, inside) {
+                        *Self::slot(&mut table, key) = inside as u32;
+                    }
+                }
+                position += len;
+                anchor = position;
+            } else {
+                // The longer nothing matched, the less is tried.
+                position += 1 + ((position - anchor) >> 7);
+            }
+        }
+        this.literals(&input[anchor..])?;
+        Some(this.end)
+    }
+
+    #[inline]
+    fn slot(table: &mut [u32; SLOTS], key: u32) -> &mut u32 {
+        let hash = key.wrapping_mul(0x9E37_79B1) >> (32 - SLOTS.trailing_zeros());
+        &mut table[hash as usize % SLOTS]
+    }
+
+    fn literals(&mut self, mut run: &[u8]) -> Option<()> {
+        while !run.is_empty() {
+            let len = run.len().min(MAX_LITERAL_BYTES);
+            if len + 1 > self.budget - self.end {
+                return None;
+            }
+            let (now, later) = run.split_at(len);
+            let target = &mut self.out[self.end..];
+            target[0] = (len - 1) as u8;
+            target[1..1 + len].copy_from_slice(now);
+            self.end += len + 1;
+            run = later;
+        }
+        Some(())
+    }
+
+    fn reference(&mut self, distance: usize, len: usize) -> Option<()> {
+        let offset = distance - 1;
+        let (high, low) = ((offset >> 8) as u8, offset as u8);
+        let size = if len <= 8 { 2 } else { 3 };
+        if size > self.budget - self.end {
+            return None;
+        }
+        let target = self.out.get_mut(self.end..self.end + 3)?;
+        if len <= 8 {
+            target[..2].copy_from_slice(&[((len - 2) as u8) << 5 | high, low]);
+        } else {
+            target.copy_from_slice(&[7 << 5 | high, (len - 9) as u8, low]);
+        }
+        self.end += size;
+        Some(())
+    }
+}
+
+/// The three bytes at `position`; the last three bytes of the input are never looked up.
+#[inline]
+fn key_at(input: &[u8], position: usize) -> Option<u32> {
+    let four = input.get(position..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*four) & 0x00ff_ffff)
+}
+
+/// How far the bytes at `position` equal those at `candidate` before it; at least 3 do.
+#[inline]
+fn match_len(input: &[u8], candidate: usize, position: usize) -> usize {
+    let limit = MAX_REFERENCE_BYTES.min(input.len() - position);
+    let here = &input[position..position + limit];
+    let there = &input[candidate..candidate + limit];
+    let mut len = MIN_REFERENCE_BYTES;
+    while let (Some(a), Some(b)) = (
+        here.get(len..).and_then(<[u8]>::first_chunk),
+        there.get(len..).and_then(<[u8]>::first_chunk),
+    ) {
+        let difference = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if difference != 0 {
+            return len + (difference.trailing_zeros() / 8) as usize;
+        }
+        len += 8;
+    }
+    while len < limit && here[len] == there[len] {
+        len += 1;
+    }
+    len
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn compress(input: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        assert!(compress_into(input, usize::MAX, &mut out));
+        out
+    }
+
+    fn decompress(block: &[u8], len: usize) -> Result<Vec<u8>, Flaw> {
+        let mut out = b"left over".to_vec();
+        let result = decompress_into(block, len, &mut out);
+        assert!(result.is_ok() || out.is_empty());
+        result.map(|()| out)
+    }
+
+    #[test]
+    fn blocks_expand_or_name_the_broken_instruction() {
+        let table: &[(&str, &[u8], usize, Result<&[u8], usize>)] = &[
+            (
+                "server's example",
+                b"\x02aba\xe0\x6a\x01\x01ab",
+                120,
+                Ok(&b"ab".repeat(60)),
+            ),
+            ("one literal", b"\x00a", 1, Ok(b"a")),
+            ("repeat of one byte", b"\x00a\x20\x00", 4, Ok(b"aaaa")),
+            ("empty block", b"", 0, Err(0)),
+            ("control byte alone", b"\x00", 0, Err(0)),
+            ("literal past the input", b"\x00a\x01b", 3, Err(2)),
+            ("short reference cut", b"\x00a\x20", 2, Err(2)),
+            ("long reference cut", b"\x00a\xe0\x01", 3, Err(2)),
+            ("reference before the output", b"\x00a\x20\x01", 4, Err(2)),
+            ("literal past the length", b"\x01ab", 1, Err(0)),
+            ("reference past the length", b"\x00a\x20\x00", 3, Err(2)),
+            ("block ends early", b"\x00a\x20\x00", 5, Err(4)),
+            ("block goes on", b"\x00a\x00b", 1, Err(2)),
+            ("more than any block of two bytes", b"\x00a", 2, Err(0)),
+        ];
+        for (name, block, len, expected) in table {
+            let result = decompress(block, *len);
+            match expected {
+                Ok(bytes) => assert_eq!(result.as_deref(), Ok(*bytes), "{name}"),
+                Err(at) => {
+                    let flaw = result.expect_err(name);
+                    assert_eq!(
+                        (flaw.code(), flaw.at()),
+                        (Code::BadLzf, *at),
+                        "{name}: {flaw}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bound_is_reached_and_not_exceeded() {
+        let longest = |n: usize| [0xe0, 0xff, 0x00].repeat(n);
+        for n in 0..9 {
+            for head in [&b"\x00a"[..], b"\x01aa", b"\x00a\xc0\x00"] {
+                let block = [head, &longest(n)].concat();
+                let bound = max_expanded_len(block.len());
+                assert_eq!(decompress(&block, bound).unwrap(), vec![b'a'; bound]);
+            }
+        }
+        assert_eq!(max_expanded_len(0), 0);
+        assert_eq!(max_expanded_len(usize::MAX), usize::MAX);
+    }
+
+    #[test]
+    fn bombs_are_refused_without_allocation() {
+        for len in [89, 1 << 20, usize::MAX] {
+            let mut out = Vec::new();
+            assert!(decompress_into(b"\x00a\x20\x00", len, &mut out).is_err());
+            assert_eq!(out.capacity(), 0);
+        }
+    }
+
+    #[test]
+    fn every_cut_and_flip_is_survived() {
+        let input = b"abcabcabcabdabcabcabcabdabcabdddddddddddddd".repeat(8);
+        let block = compress(&input);
+        for cut in 0..block.len() {
+            assert!(
+                decompress(&block[..cut], input.len()).is_err(),
+                "cut at {cut}"
+            );
+        }
+        for at in 0..block.len() {
+            for mask in 1..=255 {
+                let mut broken = block.clone();
+                broken[at] ^= mask;
+                let ours = decompress(&broken, input.len()).ok();
+                let theirs = lzf::decompress(&broken, input.len()).ok();
+                assert_eq!(ours, theirs.filter(|out| out.len() == input.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn budget_is_kept_to_the_byte() {
+        for input in [
+            &b"abcdefghijklmnopqrstuvwxyz".repeat(3)[..],
+            &[7; 600],
+            b"xyz",
+        ] {
+            let block = compress(input);
+            let mut out = Vec::new();
+            assert!(compress_into(input, block.len(), &mut out));
+            assert_eq!(out, block);
+            for budget in 0..block.len() {
+                assert!(!compress_into(input, budget, &mut out));
+                assert!(out.is_empty());
+            }
+        }
+    }
+
+    /// Bytes with repeats near and far, of all the sizes at which tables and copies change.
+    fn compressible() -> impl Strategy<Value = Vec<u8>> {
+        let piece = (prop::collection::vec(any::<u8>(), 0..40), 1..40_usize);
+        prop::collection::vec((piece, 0..100_usize), 1..30).prop_map(|pieces| {
+            let mut bytes = Vec::new();
+            for ((piece, times), back) in pieces {
+                bytes.extend(piece.repeat(times));
+                let start = bytes.len().saturating_sub(back * 97);
+                bytes.extend_from_within(start..bytes.len().min(start + back));
+            }
+            bytes.push(0);
+            bytes
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn both_codecs_read_what_the_other_wrote(input in compressible()) {
+            let block = compress(&input);
+            prop_assert_eq!(&decompress(&block, input.len()).unwrap(), &input);
+            prop_assert_eq!(&lzf::decompress(&block, input.len()).unwrap(), &input);
+            if let Ok(theirs) = lzf::compress(&input) {
+                prop_assert_eq!(&decompress(&theirs, input.len()).unwrap(), &input);
+            }
+        }
+
+        #[test]
+        fn noise_expands_alike_or_not_at_all(
+            block in prop::collection::vec(any::<u8>(), 1..60), len in 0..900_usize
+        ) {
+            let theirs = lzf::decompress(&block, len).ok().filter(|out| out.len() == len);
+            prop_assert_eq!(decompress(&block, len).ok(), theirs);
+        }
+    }
+}
