@@ -104,7 +104,10 @@ impl Reply {
     #[track_caller]
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Self, &Self)> {
         let items = self.items();
-        assert!(items.len() % 2 == 0, "expected pairs, the server answered {self:?}");
+        assert!(
+            items.len() % 2 == 0,
+            "expected pairs, the server answered {self:?}"
+        );
         items.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
     }
 }
@@ -122,7 +125,11 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
 
 /// A command for a message.
 pub(crate) fn shown_command<W: AsRef<[u8]>>(words: &[W]) -> String {
-    let mut text: Vec<String> = words.iter().take(12).map(|word| shown(word.as_ref())).collect();
+    let mut text: Vec<String> = words
+        .iter()
+        .take(12)
+        .map(|word| shown(word.as_ref()))
+        .collect();
     if words.len() > 12 {
         text.push(format!("... ({} words)", words.len()));
     }
@@ -270,7 +277,9 @@ impl Client {
                 .unwrap_or_else(|error| panic!("{}: {error}", shown_command(&rest[0])));
             for command in &rest[..count] {
                 let reply = self.read_reply();
-                replies.push(reply.unwrap_or_else(|error| panic!("{}: {error}", shown_command(command))));
+                replies.push(
+                    reply.unwrap_or_else(|error| panic!("{}: {error}", shown_command(command))),
+                );
             }
             rest = &rest[count..];
         }
@@ -295,7 +304,10 @@ impl Client {
     }
 
     /// Reads what comes until `enough` says so, or the server closes.
-    pub(crate) fn read_raw(&mut self, mut enough: impl FnMut(&[u8]) -> bool) -> io::Result<Vec<u8>> {
+    pub(crate) fn read_raw(
+        &mut self,
+        mut enough: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
         while !enough(&all) {
             let part = self.stream.fill_buf()?;
@@ -316,7 +328,12 @@ impl Client {
             let text = format!("the server closed the connection after {:?}", shown(&line));
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         };
-        let bad = || io::Error::new(io::ErrorKind::InvalidData, format!("no RESP2 line: {:?}", shown(line)));
+        let bad = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("no RESP2 line: {:?}", shown(line)),
+            )
+        };
         let (&kind, rest) = line.split_first().ok_or_else(bad)?;
         let text = String::from_utf8_lossy(rest).into_owned();
         let number = || text.parse::<i64>().map_err(|_| bad());
@@ -335,7 +352,11 @@ impl Client {
             },
             b'*' => match number()? {
                 -1 => Reply::Array(None),
-                len => Reply::Array(Some((0..len).map(|_| self.read_reply()).collect::<io::Result<_>>()?)),
+                len => Reply::Array(Some(
+                    (0..len)
+                        .map(|_| self.read_reply())
+                        .collect::<io::Result<_>>()?,
+                )),
             },
             _ => return Err(bad()),
         })

@@ -47,12 +47,22 @@ pub(crate) struct Release {
 
 const fn redis(name: &'static str, version: (u32, u32, u32), rdb_version: u32) -> Release {
     let family = Family::Redis;
-    Release { name, family, version, rdb_version }
+    Release {
+        name,
+        family,
+        version,
+        rdb_version,
+    }
 }
 
 const fn valkey(name: &'static str, version: (u32, u32, u32), rdb_version: u32) -> Release {
     let family = Family::Valkey;
-    Release { name, family, version, rdb_version }
+    Release {
+        name,
+        family,
+        version,
+        rdb_version,
+    }
 }
 
 /// The current releases, oldest first.
@@ -79,9 +89,14 @@ impl Release {
     #[track_caller]
     pub(crate) fn named(name: &str) -> Self {
         let all = RELEASES.iter().chain(OLD_RELEASES);
-        *all.clone().find(|release| release.name == name).unwrap_or_else(|| {
-            panic!("no release is called {name}; there are {:?}", all.map(|r| r.name).collect::<Vec<_>>())
-        })
+        *all.clone()
+            .find(|release| release.name == name)
+            .unwrap_or_else(|| {
+                panic!(
+                    "no release is called {name}; there are {:?}",
+                    all.map(|r| r.name).collect::<Vec<_>>()
+                )
+            })
     }
 
     /// True for Redis from this version on. Valkey forked from 7.2.4, so it has what
@@ -181,10 +196,15 @@ impl Release {
 
 /// `target/servers`, where `CARGO_TARGET_DIR` says the target folder is.
 pub(crate) fn servers_folder() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo().join("target"), PathBuf::from);
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo().join("target"), PathBuf::from);
     // Relative to where cargo was called, which tests cannot know: cargo runs them in
     // the package's folder, where it was called too in all but odd cases.
-    let target = if target.is_absolute() { target } else { repo().join(target) };
+    let target = if target.is_absolute() {
+        target
+    } else {
+        repo().join(target)
+    };
     target.join("servers")
 }
 
@@ -232,7 +252,11 @@ pub(crate) fn old_servers() -> Vec<Release> {
 /// had.
 pub(crate) fn server_named(name: &str) -> Option<Release> {
     let release = Release::named(name);
-    let list = if OLD_RELEASES.contains(&release) { old_servers() } else { servers() };
+    let list = if OLD_RELEASES.contains(&release) {
+        old_servers()
+    } else {
+        servers()
+    };
     let found = list.into_iter().find(|candidate| *candidate == release);
     if found.is_none() {
         eprintln!("LEFT OUT: test {}: no server {name}", test_name());
@@ -247,7 +271,10 @@ trait SayIfEmpty {
 impl SayIfEmpty for Vec<Release> {
     fn also_say_if_empty(self) -> Self {
         if self.is_empty() {
-            eprintln!("LEFT OUT: test {}: no real server to compare with", test_name());
+            eprintln!(
+                "LEFT OUT: test {}: no real server to compare with",
+                test_name()
+            );
         }
         self
     }
@@ -259,7 +286,8 @@ fn test_name() -> String {
 }
 
 fn present(list: &[Release], required: bool) -> Vec<Release> {
-    let (there, missing): (Vec<Release>, Vec<Release>) = list.iter().partition(|release| release.is_installed());
+    let (there, missing): (Vec<Release>, Vec<Release>) =
+        list.iter().partition(|release| release.is_installed());
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(|release| release.name).collect();
         let text = format!("servers not installed: {}", names.join(", "));
@@ -307,12 +335,20 @@ pub(crate) struct Start {
 
 impl Start {
     pub(crate) fn new(release: Release) -> Self {
-        Self { release, args: Vec::new(), modules: Modules::None, tcp: false, rdb: None, aof: None }
+        Self {
+            release,
+            args: Vec::new(),
+            modules: Modules::None,
+            tcp: false,
+            rdb: None,
+            aof: None,
+        }
     }
 
     /// More command-line words: `["--appendonly", "yes"]`.
     pub(crate) fn args<S: AsRef<str>>(mut self, args: &[S]) -> Self {
-        self.args.extend(args.iter().map(|arg| arg.as_ref().to_owned()));
+        self.args
+            .extend(args.iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -357,7 +393,10 @@ impl Start {
 
     fn attempt(&self) -> Result<Server, String> {
         let release = self.release;
-        let dir = tempfile::Builder::new().prefix("rdbkit-").tempdir().expect("a temporary folder");
+        let dir = tempfile::Builder::new()
+            .prefix("rdbkit-")
+            .tempdir()
+            .expect("a temporary folder");
         let socket = dir.path().join("sock");
         let log = dir.path().join("log");
         let port = if self.tcp { free_port() } else { 0 };
@@ -365,8 +404,20 @@ impl Start {
         let mut command = Command::new(release.binary());
         command
             .current_dir(dir.path())
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--unixsocket", path_text(&socket), "--dir", path_text(dir.path())])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+            ])
+            .args([
+                "--unixsocket",
+                path_text(&socket),
+                "--dir",
+                path_text(dir.path()),
+            ])
             .args(["--daemonize", "no", "--dbfilename", "dump.rdb"]);
         if release.guards_debug() {
             command.args(["--enable-debug-command", "yes"]);
@@ -377,11 +428,15 @@ impl Start {
                 names.push("redisearch.so");
             }
             for name in names {
-                command.args(["--loadmodule", path_text(&release.folder().join("modules").join(name))]);
+                command.args([
+                    "--loadmodule",
+                    path_text(&release.folder().join("modules").join(name)),
+                ]);
             }
         }
         if let Some(rdb) = &self.rdb {
-            fs::copy(rdb, dir.path().join("dump.rdb")).unwrap_or_else(|e| panic!("{}: {e}", rdb.display()));
+            fs::copy(rdb, dir.path().join("dump.rdb"))
+                .unwrap_or_else(|e| panic!("{}: {e}", rdb.display()));
         }
         if let Some(aof) = &self.aof {
             command.args(["--appendonly", "yes"]);
@@ -396,7 +451,14 @@ impl Start {
             .stderr(output)
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", release.binary().display()));
-        let mut server = Server { release, child, dir, socket, log, port };
+        let mut server = Server {
+            release,
+            child,
+            dir,
+            socket,
+            log,
+            port,
+        };
         server.wait_until_ready().map(|()| server)
     }
 }
@@ -413,7 +475,8 @@ fn free_port() -> u16 {
 /// Copies a log to where a server in `dir` looks for it; the answer is its file name.
 fn copy_aof(from: &Path, dir: &Path) -> String {
     if !from.is_dir() {
-        fs::copy(from, dir.join("appendonly.aof")).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
+        fs::copy(from, dir.join("appendonly.aof"))
+            .unwrap_or_else(|e| panic!("{}: {e}", from.display()));
         return "appendonly.aof".to_owned();
     }
     let to = dir.join("appendonlydir");
@@ -463,7 +526,9 @@ impl Server {
     #[track_caller]
     pub(crate) fn expect(start: Start) -> Self {
         let name = start.release.name;
-        start.start().unwrap_or_else(|log| panic!("{name} does not start:\n{log}"))
+        start
+            .start()
+            .unwrap_or_else(|log| panic!("{name} does not start:\n{log}"))
     }
 
     /// Starts a server on a copy of an RDB file.
@@ -550,7 +615,9 @@ impl Server {
         let limit = Instant::now() + Duration::from_secs(60);
         loop {
             let info = client.ok(&["INFO", "persistence"]).text();
-            if info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0") {
+            if info.contains("aof_rewrite_in_progress:0")
+                && info.contains("aof_rewrite_scheduled:0")
+            {
                 assert!(
                     info.contains("aof_last_bgrewrite_status:ok"),
                     "{}: the rewrite failed\n{}",
@@ -559,14 +626,23 @@ impl Server {
                 );
                 return;
             }
-            assert!(Instant::now() < limit, "{}: the rewrite does not end\n{}", self.release.name, self.log());
+            assert!(
+                Instant::now() < limit,
+                "{}: the rewrite does not end\n{}",
+                self.release.name,
+                self.log()
+            );
             thread::sleep(Duration::from_millis(10));
         }
     }
 
     /// The server's log of commands: one file, or the folder of parts.
     pub(crate) fn aof(&self) -> PathBuf {
-        let name = if self.release.has_multi_part_aof() { "appendonlydir" } else { "appendonly.aof" };
+        let name = if self.release.has_multi_part_aof() {
+            "appendonlydir"
+        } else {
+            "appendonly.aof"
+        };
         self.dir().join(name)
     }
 }

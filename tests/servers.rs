@@ -1,0 +1,75 @@
+//! Proves the harness over the real servers: what it fills in survives a save and a
+//! reload by the same release, and what it reads back says so.
+
+mod util;
+
+use util::dataset::{FillOptions, fill};
+use util::expect::{functions, snapshot, snapshot_differences};
+use util::rng::{self, Rng};
+use util::server::{Modules, Release, Server, Start, old_servers, servers};
+
+/// One round: a full server, its file, and a second server on that file.
+fn reload(release: Release, seed: u64) {
+    let label = format!("{} with RDBKIT_SEED={seed}", release.name);
+    let server = Server::expect(Start::new(release).modules(Modules::Data));
+    let mut client = server.client();
+    fill(
+        &mut client,
+        &release,
+        &mut Rng::new(seed),
+        &FillOptions::default(),
+    );
+    let rdb = server.save();
+    let before = snapshot(&mut client, &release);
+    assert!(before.len() > 300, "{label}: only {} keys", before.len());
+
+    let second = Server::load(release, &rdb)
+        .unwrap_or_else(|log| panic!("{label}: refuses its own file:\n{log}"));
+    let mut client_2 = second.client();
+    let after = snapshot(&mut client_2, &release);
+    let found = snapshot_differences(&before, &after);
+    assert!(
+        found.is_empty(),
+        "{label}: {} keys differ:\n{}",
+        found.len(),
+        found.join("\n")
+    );
+    assert_eq!(
+        functions(&mut client, &release),
+        functions(&mut client_2, &release),
+        "{label}: functions"
+    );
+    assert_eq!(server.digest(), second.digest(), "{label}: DEBUG DIGEST");
+}
+
+#[test]
+fn random_data_survives_a_reload_by_the_same_release() {
+    let seed = rng::seed(1);
+    for round in 0..rng::rounds(1) {
+        for release in servers() {
+            reload(release, seed + round);
+        }
+    }
+}
+
+#[test]
+fn random_data_survives_a_reload_by_an_old_release() {
+    let seed = rng::seed(1);
+    for round in 0..rng::rounds(1) {
+        for release in old_servers() {
+            reload(release, seed + round);
+        }
+    }
+}
+
+#[test]
+fn a_broken_file_is_refused_with_the_servers_log() {
+    let Some(release) = servers().into_iter().next() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let rdb = dir.path().join("broken.rdb");
+    std::fs::write(&rdb, b"REDIS0009\xfe").unwrap();
+    let log = Server::load(release, &rdb).map(|_| ()).unwrap_err();
+    assert!(log.contains("RDB"), "{log}");
+}
