@@ -22,6 +22,14 @@ fn reload(release: Release, seed: u64) {
     let rdb = server.save();
     let before = snapshot(&mut client, &release);
     assert!(before.len() > 300, "{label}: only {} keys", before.len());
+    for (kind, encoding) in encodings(&release) {
+        assert!(
+            before
+                .iter()
+                .any(|key| key.kind == kind && key.encoding.0 == encoding),
+            "{label}: no {kind} in encoding {encoding}"
+        );
+    }
 
     let second = Server::load(release, &rdb)
         .unwrap_or_else(|log| panic!("{label}: refuses its own file:\n{log}"));
@@ -40,6 +48,56 @@ fn reload(release: Release, seed: u64) {
         "{label}: functions"
     );
     assert_eq!(server.digest(), second.digest(), "{label}: DEBUG DIGEST");
+}
+
+/// The types and encodings that a fill must bring out in a release, in the server's
+/// own names.
+fn encodings(release: &Release) -> Vec<(&'static str, &'static str)> {
+    let small = if release.has_listpacks() {
+        "listpack"
+    } else {
+        "ziplist"
+    };
+    let mut all = vec![
+        ("string", "int"),
+        ("string", "raw"),
+        ("set", "intset"),
+        ("set", "hashtable"),
+        ("zset", small),
+        ("zset", "skiplist"),
+        ("hash", small),
+        ("hash", "hashtable"),
+    ];
+    if release.has_quicklist() {
+        all.push(("list", "quicklist"));
+    } else {
+        all.extend([("list", "ziplist"), ("list", "linkedlist")]);
+    }
+    if release.has_set_listpack() {
+        all.extend([("set", "listpack"), ("list", "listpack")]);
+    }
+    if release.redis_since(6, 0) {
+        all.push(("stream", "stream"));
+    }
+    if release.redis_since(7, 4) {
+        all.push(("hash", "listpackex"));
+    }
+    if release.has_vector_sets() {
+        all.push(("vectorset", "raw"));
+    }
+    if release.has_modules() {
+        let kinds = [
+            "ReJSON-RL",
+            "MBbloom--",
+            "MBbloomCF",
+            "CMSk-TYPE",
+            "TopK-TYPE",
+            "TDIS-TYPE",
+            "TSDB-TYPE",
+        ];
+        all.extend(kinds.map(|kind| (kind, "raw")));
+    }
+    all
 }
 
 #[test]

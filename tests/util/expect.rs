@@ -798,23 +798,24 @@ impl Check {
                 .unwrap_or(&empty)
                 .clone()
         };
-        let found: Vec<(Option<String>, Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>)> =
-            array(value, "entries")
-                .iter()
-                .map(|entry| {
-                    let id = entry.get("id").and_then(Json::as_str).map(str::to_owned);
-                    let fields = entry.get("fields").and_then(pairs);
-                    (
-                        id,
-                        fields.map(|fields| {
-                            fields
-                                .into_iter()
-                                .map(|(name, value)| (name, string(value)))
-                                .collect()
-                        }),
-                    )
-                })
-                .collect();
+        /// Id and fields of an entry, as far as they are there.
+        type Entry = (Option<String>, Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>);
+        let found: Vec<Entry> = array(value, "entries")
+            .iter()
+            .map(|entry| {
+                let id = entry.get("id").and_then(Json::as_str).map(str::to_owned);
+                let fields = entry.get("fields").and_then(pairs);
+                (
+                    id,
+                    fields.map(|fields| {
+                        fields
+                            .into_iter()
+                            .map(|(name, value)| (name, string(value)))
+                            .collect()
+                    }),
+                )
+            })
+            .collect();
         let expected: Vec<_> = stream
             .entries
             .iter()

@@ -105,7 +105,7 @@ impl Reply {
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Self, &Self)> {
         let items = self.items();
         assert!(
-            items.len() % 2 == 0,
+            items.len().is_multiple_of(2),
             "expected pairs, the server answered {self:?}"
         );
         items.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
@@ -140,7 +140,7 @@ pub(crate) fn shown_command<W: AsRef<[u8]>>(words: &[W]) -> String {
 #[macro_export]
 macro_rules! command {
     ($($word:expr),+ $(,)?) => {
-        vec![$($crate::util::resp::Word::word(&$word)),+]
+        $crate::util::resp::Command::from([$($crate::util::resp::Word::word(&$word)),+])
     };
 }
 
