@@ -131,3 +131,69 @@ fn a_broken_file_is_refused_with_the_servers_log() {
     let log = Server::load(release, &rdb).map(|_| ()).unwrap_err();
     assert!(log.contains("RDB"), "{log}");
 }
+
+#[test]
+fn json_of_a_key_compares_with_what_the_server_said() {
+    use util::expect::{
+        Deadline, ExpectedField, ExpectedKey, ExpectedValue, Informative, json_differences,
+    };
+    let key = |name: &str, kind: &str, value| ExpectedKey {
+        db: 0,
+        key: name.into(),
+        kind: kind.into(),
+        deadline: None,
+        encoding: Informative(String::new()),
+        idle_s: Informative(None),
+        freq: Informative(None),
+        value,
+    };
+    let mut zset = key(
+        "z",
+        "zset",
+        ExpectedValue::Zset(vec![
+            (vec![0xff], "1.1e-5".into()),
+            (b"b".to_vec(), "inf".into()),
+        ]),
+    );
+    zset.deadline = Some(Deadline {
+        at_ms: 5,
+        exact: true,
+    });
+    let field = |field: &str, value: &str, deadline_ms| ExpectedField {
+        field: field.into(),
+        value: value.into(),
+        deadline_ms,
+    };
+    let hash = key(
+        "h",
+        "hash",
+        ExpectedValue::Hash(vec![field("a", "1", None), field("b", "2", Some(9))]),
+    );
+    let expected = [hash, zset];
+
+    let good = [
+        r#"{"rdbkit":1,"source":"rdb"}"#,
+        r#"{"db":0,"key":"z","type":"zset","expire_at_ms":5,"value":[[{"$b64":"/w=="},0.000011],["b","inf"]]}"#,
+        r#"{"db":0,"key":"h","type":"hash","value":{"b":"2","a":"1"},"field_expire_at_ms":{"b":9}}"#,
+    ];
+    assert_eq!(
+        json_differences(&expected, &good.join("\n")),
+        Vec::<String>::new()
+    );
+    for (line, from, to) in [
+        (1, "0.000011", "0.00001100000000000001"),
+        (1, r#""expire_at_ms":5,"#, ""),
+        (1, "inf", "-inf"),
+        (2, r#""a":"1""#, r#""a":1"#),
+        (2, r#"{"b":9}"#, r#"{"a":9}"#),
+        (2, r#""key":"h""#, r#""key":"x""#),
+        (2, r#""db":0"#, r#""db":1"#),
+    ] {
+        let mut bad = good.map(str::to_owned);
+        bad[line] = bad[line].replace(from, to);
+        assert!(
+            !json_differences(&expected, &bad.join("\n")).is_empty(),
+            "{from} as {to} is not noticed"
+        );
+    }
+}
