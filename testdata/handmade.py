@@ -266,7 +266,7 @@ def key(kind, name, value, before=b""):
 AUX = b"\xfa" + string("redis-ver") + string("7.2.0")
 
 
-def file(*records, version=11, magic=None, crc=True, eof=b"\xff"):
+def file(*records, version=9, magic=None, crc=True, eof=b"\xff"):
     """A whole file; `crc`: False for none, a number for that one."""
     head = magic if magic is not None else f"REDIS{version:04}".encode()
     data = head + b"".join(records) + eof
@@ -279,8 +279,15 @@ def db(number=0, keys=None, expires=0):
     return b"\xfe" + length(number) + (b"" if keys is None else b"\xfb" + length(keys) + length(expires))
 
 
-def one(kind, value, version=11, **options):
-    """A file with one key, `key`."""
+# The version that brought each type; what has another number here says why.
+FIRST_VERSION = {7: 8, 14: 7, 15: 9, 16: 10, 17: 10, 18: 10, 19: 10, 20: 11, 21: 11, 22: 12, 23: 12, 24: 12, 25: 12,
+                 26: 13, 27: 14, 28: 14, 29: 15, 30: 15, 31: 15, 32: 15}
+
+
+def one(kind, value, version=None, **options):
+    """A file with one key, `key`, of the lowest version that has its type."""
+    if version is None:
+        version = FIRST_VERSION.get(kind, 9)
     return file(db(), key(kind, "key", value), version=version, **options)
 
 
@@ -317,7 +324,7 @@ def handmade():
     good("header_0001_expire_seconds.rdb", file(db(), key(0, "key", string("value"), b"\xfd" + struct.pack("<i", TTL // 1000)),
                                                 key(0, "never", int_string(5)), version=1))
     good("header_valkey_081_strings.rdb", file(db(), key(0, "key", string("value")), magic=b"VALKEY081"))
-    good("empty_redis_0011.rdb", file())
+    good("empty_redis_0011.rdb", file(version=11))
     good("checksum_zero.rdb", one(0, string("value"), crc=0))
 
     # Ways to write a key that servers of today do not use but take.
@@ -345,7 +352,7 @@ def handmade():
     good("listpack_wide_integer.rdb", one(16, string(listpack(["f", 5], entries=lp_entry("f") + b"\xf4" + struct.pack("<q", 5) + b"\x09"))))
     quirk = "z" * 16378
     good("listpack_16383_narrow.rdb", one(16, lzf_fill(listpack(
-        ["f", quirk], entries=lp_entry("f") + lp_entry(quirk, lp_backlen(16383, quirk=False)))), 14))
+        ["f", quirk], entries=lp_entry("f") + lp_entry(quirk, lp_backlen(16383, quirk=False))))))
     good("listpack_16383_wide.rdb", one(16, lzf_fill(listpack(["f", quirk]))))
     good("intset_too_wide.rdb", one(11, string(intset([1, 2, 3], width=8))))
     good("zset_descending_not.rdb", one(5, zset_binary(("a", 1.0), ("c", 3.0), ("b", 2.0))))
@@ -538,7 +545,7 @@ def corrupt():
     bad("count_huge_template_fields", file(b"\xf2" + length(0) + b"\x81" + b"\xff" * 7 + b"\xfe" + string("a"), db(), version=15))
 
     # Listpacks.
-    def lp(name, blob, kind=16, prefix=b"", version=12):
+    def lp(name, blob, kind=16, prefix=b"", version=None):
         bad(f"listpack_{name}", one(kind, prefix + string(blob), version))
 
     lp("backlen_wrong", listpack(["f", "v"], entries=lp_entry("f", b"\x03") + lp_entry("v")))
@@ -578,7 +585,7 @@ def corrupt():
         ["f", "v" * 100], entries=lp_entry("f", b"\x05") + lp_entry("v" * 100)))))
 
     # Ziplists.
-    def zl(name, blob, kind=13, version=9):
+    def zl(name, blob, kind=13, version=6):
         bad(f"ziplist_{name}", one(kind, string(blob), version))
 
     zl("prevlen_wrong", ziplist(["f", "v"], patch=lambda b: b[:3] + b"\x07" + b[4:]))
@@ -635,7 +642,7 @@ def corrupt():
     bad("hash_22_valkey_no_deadline", file(db(), key(22, "key", length(1) + string("a") + string("1") + ms64(-1)), magic=b"VALKEY080"))
 
     # Streams.
-    def st(name, kind=21, version=11, **options):
+    def st(name, kind=21, version=None, **options):
         bad(f"stream_{name}", one(kind, stream(kind, options.pop("nodes", [THREE]), **options), version))
 
     st("length_too_high", count=4)
