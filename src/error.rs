@@ -149,6 +149,8 @@ codes! {
     UnknownCommand = "unknown_command",
     /// A command that its server would have refused.
     ReplayRejected = "replay_rejected",
+    /// A broken gzip, zstd or lz4 file.
+    BadCompression = "bad_compression",
     /// A bound of this program was hit.
     LimitExceeded = "limit_exceeded",
     /// The input changed while it was read.
@@ -191,8 +193,8 @@ pub enum ErrorKind {
         byte: u8,
         /// Family and version of the file.
         dialect: Dialect,
-        /// What is known about the byte.
-        known: &'static str,
+        /// What is known about the byte; `None` if no release writes it.
+        known: Option<&'static str>,
     },
     /// Something that is recognised and cannot be read.
     Unsupported {
@@ -348,9 +350,10 @@ impl ErrorKind {
             },
             ErrorKind::UnexpectedEof { .. }
             | ErrorKind::Broken { .. }
+            | ErrorKind::UnknownType { known: None, .. }
             | ErrorKind::ChecksumMismatch { .. } => Fault::Input,
             ErrorKind::UnsupportedVersion { .. }
-            | ErrorKind::UnknownType { .. }
+            | ErrorKind::UnknownType { known: Some(_), .. }
             | ErrorKind::Unsupported { .. } => Fault::Unsupported,
             ErrorKind::LimitExceeded { .. } => Fault::Limit,
             ErrorKind::InputChanged | ErrorKind::Io { .. } => Fault::Io,
@@ -408,9 +411,13 @@ impl fmt::Display for ErrorKind {
                 known,
             } => {
                 let noun = if *byte >= 240 { "opcode" } else { "type" };
+                let (adjective, known) = match known {
+                    Some(known) => ("unsupported", *known),
+                    None => ("unknown", "no release writes it"),
+                };
                 write!(
                     f,
-                    "unsupported {noun} {byte} (0x{byte:02x}) in a {dialect} file: {known}"
+                    "{adjective} {noun} {byte} (0x{byte:02x}) in a {dialect} file: {known}"
                 )
             }
             ErrorKind::Unsupported { what } => write!(f, "unsupported: {what}"),
@@ -540,6 +547,13 @@ impl Error {
     #[must_use]
     pub fn at_offset(mut self, offset: u64) -> Self {
         self.0.context.offset.get_or_insert(offset);
+        self
+    }
+
+    /// Adds the database unless one is there.
+    #[must_use]
+    pub fn in_db(mut self, db: u32) -> Self {
+        self.0.context.db.get_or_insert(db);
         self
     }
 

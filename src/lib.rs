@@ -3,4 +3,11 @@
 pub mod bytes;
 pub mod encoding;
 pub mod error;
+pub mod input;
+pub mod json;
+pub mod keyset;
+pub mod model;
+pub mod ops;
 pub mod rdb;
+pub mod report;
+pub mod select;
