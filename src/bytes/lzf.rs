@@ -111,7 +111,7 @@ fn expand(compressed: &[u8], expanded_len: usize, out: &mut [u8]) -> Result<(), 
             (short @ 1..=6, &[low, ref rest @ ..]) => (usize::from(short) + 2, low, rest),
             _ => return Err(cut_short(at, 2, rest.len())),
         };
-        let distance = ((usize::from(control & 31) << 8) | usize::from(low)) + 1;
+        let distance = (usize::from(control & 31) << 8 | usize::from(low)) + 1;
         let Some(start) = end.checked_sub(distance) else {
             let what = "a reference into the output";
             return Err(Flaw::new(Code::BadLzf, at, what, end, distance));
@@ -203,8 +203,8 @@ pub fn compress_into(input: &[u8], budget: usize, out: &mut Vec<u8>) -> bool {
     // A hash table is cleared for every call, so it must be small where the input is.
     let written = match input.len() {
         0 => None,
-        1..512 => Compressor::<256>::run(input, budget, out),
-        512..8192 => Compressor::<2048>::run(input, budget, out),
+        ..512 => Compressor::<256>::run(input, budget, out),
+        ..8192 => Compressor::<2048>::run(input, budget, out),
         _ => Compressor::<16384>::run(input, budget, out),
     };
     out.truncate(written.unwrap_or(0));
@@ -289,9 +289,9 @@ impl<const SLOTS: usize> Compressor<'_, SLOTS> {
         }
         let target = self.out.get_mut(self.end..self.end + 3)?;
         if len <= 8 {
-            target[..2].copy_from_slice(&[(((len - 2) as u8) << 5) | high, low]);
+            target[..2].copy_from_slice(&[((len - 2) as u8) << 5 | high, low]);
         } else {
-            target.copy_from_slice(&[(7 << 5) | high, (len - 9) as u8, low]);
+            target.copy_from_slice(&[7 << 5 | high, (len - 9) as u8, low]);
         }
         self.end += size;
         Some(())
@@ -347,12 +347,9 @@ mod tests {
         result.map(|()| out)
     }
 
-    /// Name, block, expanded length, and the bytes or the offset of the flaw.
-    type Case<'a> = (&'a str, &'a [u8], usize, Result<&'a [u8], usize>);
-
     #[test]
     fn blocks_expand_or_name_the_broken_instruction() {
-        let table: &[Case<'_>] = &[
+        let table: &[(&str, &[u8], usize, Result<&[u8], usize>)] = &[
             (
                 "server's example",
                 b"\x02aba\xe0\x6a\x01\x01ab",
