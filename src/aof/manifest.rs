@@ -174,7 +174,12 @@ impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.flaw.message())?;
         if self.line_number > 0 {
-            write!(f, " (line {}: {})", self.line_number, escape_key(&self.line))?;
+            write!(
+                f,
+                " (line {}: {})",
+                self.line_number,
+                escape_key(&self.line)
+            )?;
         }
         Ok(())
     }
@@ -458,8 +463,8 @@ fn c_str(bytes: &[u8]) -> &[u8] {
 }
 
 fn trim(mut line: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] | [rest @ .., b' ' | b'\t' | b'\r' | b'\n'] =
-        line
+    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..]
+    | [rest @ .., b' ' | b'\t' | b'\r' | b'\n'] = line
     {
         line = rest;
     }
@@ -468,7 +473,10 @@ fn trim(mut line: &[u8]) -> &[u8] {
 
 /// The C function: blanks, a sign, digits; 0 without any, the nearest bound beyond them.
 fn atoll(text: &[u8]) -> i64 {
-    let blanks = text.iter().take_while(|b| matches!(b, b' ' | b'\t'..=b'\r')).count();
+    let blanks = text
+        .iter()
+        .take_while(|b| matches!(b, b' ' | b'\t'..=b'\r'))
+        .count();
     let (sign, digits) = match &text[blanks..] {
         [b'-', digits @ ..] => (-1, digits),
         [b'+', digits @ ..] => (1, digits),

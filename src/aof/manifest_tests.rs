@@ -17,10 +17,18 @@ fn manifest_table_reads_as_servers_do() {
         match (Manifest::parse(text), expected) {
             (Ok(manifest), Ok(written)) => {
                 let encoded = manifest.encode();
-                assert_eq!(encoded.escape_ascii().to_string(), written.as_bytes().escape_ascii().to_string(), "{name}");
+                assert_eq!(
+                    encoded.escape_ascii().to_string(),
+                    written.as_bytes().escape_ascii().to_string(),
+                    "{name}"
+                );
             }
             (Err(error), Err((flaw, line))) => {
-                assert_eq!((error.flaw(), error.line_number()), (*flaw, *line), "{name}");
+                assert_eq!(
+                    (error.flaw(), error.line_number()),
+                    (*flaw, *line),
+                    "{name}"
+                );
             }
             (found, _) => panic!("{name}: {found:?}"),
         }
@@ -36,7 +44,10 @@ fn manifest_line_of_1024_bytes_is_the_longest() {
         line
     };
     assert!(Manifest::parse(&line(1024)).is_ok());
-    assert_eq!(Manifest::parse(&line(1025)).unwrap_err().flaw(), ManifestFlaw::LineTooLong);
+    assert_eq!(
+        Manifest::parse(&line(1025)).unwrap_err().flaw(),
+        ManifestFlaw::LineTooLong
+    );
     // A longer comment is cut, and its rest is a line.
     let mut comment = vec![b'#'; 1024];
     comment.extend_from_slice(b"file a seq 1 type b\n");
@@ -46,7 +57,10 @@ fn manifest_line_of_1024_bytes_is_the_longest() {
 #[test]
 fn manifest_error_carries_code_line_and_offset() {
     let error = Manifest::parse(b"file a seq 1 type b\n  file b seq 1 type b \n").unwrap_err();
-    assert_eq!((error.line(), error.offset()), (&b"file b seq 1 type b"[..], 20));
+    assert_eq!(
+        (error.line(), error.offset()),
+        (&b"file b seq 1 type b"[..], 20)
+    );
     let error = Error::from(error);
     assert_eq!(error.code(), Code::BadManifest);
     assert_eq!(
@@ -58,7 +72,10 @@ fn manifest_error_carries_code_line_and_offset() {
 #[test]
 fn manifest_with_unknown_keys_keeps_them() {
     let manifest = Manifest::parse(b"file a seq 1 type b Colour \"dark red\"\n").unwrap();
-    assert_eq!(manifest.base.unwrap().ignored, [(b"Colour".to_vec(), b"dark red".to_vec())]);
+    assert_eq!(
+        manifest.base.unwrap().ignored,
+        [(b"Colour".to_vec(), b"dark red".to_vec())]
+    );
 }
 
 proptest! {

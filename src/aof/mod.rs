@@ -18,7 +18,7 @@ pub mod resp;
 pub mod stats;
 
 pub use end::{End, EndKind};
-// pub use layout::AofSet;
+pub use layout::AofSet;
 pub use manifest::Manifest;
 pub use reader::{Event, LogReader};
-// pub use stats::LogStats;
+pub use stats::LogStats;
