@@ -16,7 +16,8 @@
 //! is plain, or quoted as in a shell: see [`split_args`].
 //!
 //! Stricter than servers: a name with NUL, which they would cut there, is refused
-//! like a path.
+//! like a path. Valkey 9.1 lets a token go on behind its closing quote (`"a"b`
+//! is `ab`); every other server refuses that, and so do we.
 
 use std::fmt;
 
@@ -280,7 +281,7 @@ impl Manifest {
         self.base.iter().chain(&self.history).chain(&self.incrs)
     }
 
-    /// The text of the manifest, as servers write it; ignored keys are left out, as they do.
+    /// The text of the manifest as servers write it; ignored keys are left out, as they do.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -307,7 +308,8 @@ fn encode_entry_into(entry: &Entry, out: &mut Vec<u8>) {
 
 /// Writes a name, quoted if it must be (`sds.c sdsneedsrepr`, `sdscatrepr`).
 ///
-/// An empty name is quoted too; servers would write a line that they cannot read.
+/// A name that is empty or has a `'` is quoted too: servers leave these plain, and
+/// then cannot read the line.
 fn encode_name_into(name: &[u8], out: &mut Vec<u8>) {
     let plain = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'\'');
     if !name.is_empty() && name.iter().all(plain) {
