@@ -145,6 +145,14 @@ codes! {
     BadManifest = "bad_manifest",
     /// A broken command frame.
     BadResp = "bad_resp",
+    /// A transaction without its EXEC.
+    OpenMulti = "open_multi",
+    /// A part that the manifest names is not there.
+    MissingPart = "missing_part",
+    /// A part that no manifest names.
+    OrphanPart = "orphan_part",
+    /// A file that an interrupted rewrite left.
+    RewriteTemp = "rewrite_temp",
     /// A command that no release has.
     UnknownCommand = "unknown_command",
     /// A command that its server would have refused.
@@ -258,6 +266,10 @@ pub enum Value {
     Signed(i64),
     /// A phrase.
     Text(&'static str),
+    /// A byte, shown as hex and, if printable, as itself.
+    Byte(u8),
+    /// A line of a text file, from 1.
+    Line(u64),
 }
 
 impl From<u64> for Value {
@@ -297,6 +309,9 @@ impl fmt::Display for Value {
             Value::Unsigned(n) => write!(f, "{n}"),
             Value::Signed(n) => write!(f, "{n}"),
             Value::Text(s) => f.write_str(s),
+            Value::Byte(b) if b.is_ascii_graphic() => write!(f, "{b:#04x} ('{}')", char::from(*b)),
+            Value::Line(n) => write!(f, "line {n}"),
+            Value::Byte(b) => write!(f, "{b:#04x}"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the persistence files of Redis and Valkey.
 
+pub mod aof;
 pub mod bytes;
 pub mod encoding;
 pub mod error;
