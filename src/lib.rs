@@ -2,4 +2,5 @@
 
 pub mod bytes;
 pub mod error;
+pub mod num;
 pub mod rdb;
