@@ -4,3 +4,4 @@ pub mod bytes;
 pub mod error;
 pub mod num;
 pub mod rdb;
+pub mod store;
