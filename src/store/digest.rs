@@ -370,3 +370,195 @@ pub fn digest_store<'s>(
     }
     Ok(total.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Bytes, List, Map, Quantization, Set, Str, Vector};
+
+    const DEADLINE: i64 = 4_102_444_800_000;
+
+    fn put<'a>(store: &mut Store<'a>, db: u32, key: &'a str, value: Value<'a>) {
+        store
+            .db_mut(db)
+            .insert(Bytes::borrowed(key.as_bytes()), value.into());
+    }
+
+    /// What these commands leave: SET s hello, SET n 12345, RPUSH l a 1 "",
+    /// SADD set member:0 .. member:99, ZADD z with i/7-3 for m0 .. m49 and six odd
+    /// scores (one is -0, which servers from 7.0 on store as 0 in a small sorted
+    /// set, and 6.2 does not), HSET h f v n 17, two XADD x, SET t expires with PEXPIREAT, and in
+    /// database 3 SET s other.
+    fn sample(negative_zero: f64) -> Store<'static> {
+        let mut store = Store::new();
+        put(&mut store, 0, "s", Value::String(Str::borrowed(b"hello")));
+        put(&mut store, 0, "n", Value::String(12345.into()));
+        let list: List<'_> = [Str::borrowed(b"a"), 1.into(), Str::default()]
+            .into_iter()
+            .collect();
+        put(&mut store, 0, "l", Value::List(list.into()));
+        let set: Set<'_> = (0..100)
+            .map(|n| Bytes::from(format!("member:{n}").into_bytes()))
+            .collect();
+        put(&mut store, 0, "set", Value::Set(set.into()));
+        let mut zset: SortedSet<'_> = (0..50)
+            .map(|n| {
+                let member = Bytes::from(format!("m{n}").into_bytes());
+                (member, f64::from(n) / 7.0 - 3.0)
+            })
+            .collect();
+        for (member, score) in [
+            ("inf", f64::INFINITY),
+            ("-inf", f64::NEG_INFINITY),
+            ("neg", negative_zero),
+            ("small", 1e-7),
+            ("big", 1e20),
+            ("grisu", -1.547_182_503_134_182e-78),
+        ] {
+            zset.insert(Bytes::borrowed(member.as_bytes()), score);
+        }
+        put(&mut store, 0, "z", Value::SortedSet(zset.into()));
+        let mut hash = Hash::default();
+        hash.insert(Bytes::borrowed(b"f"), Str::borrowed(b"v"));
+        hash.insert(Bytes::borrowed(b"n"), 17.into());
+        put(&mut store, 0, "h", Value::Hash(hash.into()));
+        let pair = |field: &'static str, value: &'static str| {
+            (
+                Str::borrowed(field.as_bytes()),
+                Str::borrowed(value.as_bytes()),
+            )
+        };
+        let mut stream = Stream::default();
+        stream.append(StreamId::new(1, 1), [pair("f", "v")].into());
+        stream.append(StreamId::new(2, 0), [pair("a", "b"), pair("c", "d")].into());
+        put(&mut store, 0, "x", Value::Stream(stream.into()));
+        put(&mut store, 0, "t", Value::String(Str::borrowed(b"expires")));
+        if let Some(entry) = store.db_mut(0).get_mut(b"t") {
+            entry.set_expire_at_ms(Some(DEADLINE));
+        }
+        put(&mut store, 3, "s", Value::String(Str::borrowed(b"other")));
+        store
+    }
+
+    fn total(store: &Store<'_>, flavor: &str) -> String {
+        let flavor = Flavor::parse(flavor).unwrap();
+        digest_store(store, flavor, 0).unwrap().to_string()
+    }
+
+    #[test]
+    fn values_digest_as_on_servers() {
+        // DEBUG DIGEST-VALUE of Redis 7.0.15.
+        let cases = [
+            ("s", "36b23a1456b2dce2c3ed252c456761301dba8060"),
+            ("l", "7736d67ea0f4464c2ae9cbe1f5e7598c4395e6d3"),
+            ("set", "5d9003b458a174759d3dfbc5125625a1fc937568"),
+            ("z", "3baf124a4b96d80ca5299215b74eff39c2d2a7a2"),
+            ("h", "9cca88240bbb659a330e4ba31f67d4627eed15c7"),
+            ("x", "d127ad1a764bddf9f56363e13b514ba7995a1775"),
+            ("t", "71e0cc529f9930120eb36214149f190ba1ac2cd4"),
+        ];
+        let store = sample(0.0);
+        for (key, expected) in cases {
+            let entry = store.db(0).unwrap().get(key.as_bytes()).unwrap();
+            let digest = digest_entry(None, entry, Flavor::redis(7, 0), 0).unwrap();
+            assert_eq!(digest.to_string(), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn dataset_digests_as_on_servers() {
+        // DEBUG DIGEST without and with HPEXPIREAT h .. FIELDS 1 f.
+        let plain = "9ed44badc8d1f80cfa4d4e81285f1a8db2fc3862";
+        let field = "1258ea38a436544d09dbcd136cf68589a953e548";
+        let cases = [
+            (
+                "redis-6.2",
+                "15b3e5099b6c108c96cb3809e8ca226a596b78db",
+                None,
+            ),
+            (
+                "redis-7.0",
+                "1a1643e5792a50579b94f9f1ce4939549cbc94db",
+                None,
+            ),
+            ("redis-7.4", plain, Some(field)),
+            ("redis-8.2", plain, Some(field)),
+            ("redis-8.6", plain, Some(field)),
+            ("valkey-8.1", plain, None),
+            ("valkey-9.1", plain, Some(plain)),
+        ];
+        for (flavor, expected, with_deadline) in cases {
+            let mut store = sample(if flavor == "redis-6.2" { -0.0 } else { 0.0 });
+            assert_eq!(total(&store, flavor), expected, "{flavor}");
+            let Some(Entry {
+                value: Value::Hash(hash),
+                ..
+            }) = store.db_mut(0).get_mut(b"h")
+            else {
+                panic!("h is a hash");
+            };
+            hash.set_expire_at_ms(b"f", Some(DEADLINE));
+            if let Some(expected) = with_deadline {
+                assert_eq!(total(&store, flavor), expected, "{flavor}");
+            }
+        }
+        assert_eq!(total(&Store::new(), "redis-7.4"), "0".repeat(40));
+    }
+
+    #[test]
+    fn vector_set_digests_as_on_servers() {
+        // Redis 8.2.3 and 8.6.2 after VADD vs VALUES 3 1 -2 3 a SETATTR {"k":1}
+        // and VADD vs VALUES 3 4 5 0.5 b.
+        let vector = |data: &'static [u8], attributes: Option<&'static [u8]>| Vector {
+            data: Bytes::borrowed(data),
+            range: 1.0,
+            l2_norm: 1.0,
+            attributes: attributes.map(Bytes::borrowed),
+        };
+        let mut elements = Map::new();
+        elements.insert(
+            Bytes::borrowed(b"a"),
+            vector(b"*\xab\x7f", Some(b"{\"k\":1}")),
+        );
+        elements.insert(Bytes::borrowed(b"b"), vector(b"f\x7f\r", None));
+        let vectors = VectorSet {
+            dim: 3,
+            quantization: Quantization::Int8,
+            projection: None,
+            m: 16,
+            elements,
+        };
+        let entry = Value::VectorSet(vectors.into()).into();
+        let digest = digest_entry(None, &entry, Flavor::redis(8, 2), 0).unwrap();
+        assert_eq!(
+            digest.to_string(),
+            "999d6412bddc3fbfdf212d89cbc6f8c78b81cab6"
+        );
+    }
+
+    #[test]
+    fn unknowable_values_are_named() {
+        let module = crate::store::Module {
+            name: *b"ReJSON-RL",
+            encver: 3,
+            record: Bytes::default(),
+        };
+        let mut store = sample(0.0);
+        put(&mut store, 5, "j", Value::Module(module.into()));
+        let unknown = digest_store(&store, Flavor::redis(8, 2), 0);
+        let reason = Unknowable::Module(*b"ReJSON-RL");
+        assert_eq!(unknown, Err((5, b"j".as_slice(), reason)));
+    }
+
+    #[test]
+    fn expired_fields_are_hidden_by_valkey_9_only() {
+        let digest = |flavor: &str, now_ms| {
+            let mut key = KeyDigest::new(None, Type::Hash, Flavor::parse(flavor).unwrap());
+            key.field(b"f", b"v", Some(1000), now_ms);
+            key.finish(false)
+        };
+        assert_eq!(digest("valkey-9.1", 1000), digest("valkey-8.1", 9999));
+        assert_ne!(digest("valkey-9.1", 1001), digest("valkey-9.1", 1000));
+        assert_eq!(digest("redis-8.2", 0), digest("redis-8.2", 9999));
+    }
+}
