@@ -204,10 +204,9 @@ impl<'a, V> Map<'a, V> {
         if self.index.is_none() && self.len >= SMALL {
             self.build_index();
         }
-        let hash = match &self.index {
-            Some(_) => Some(hash.unwrap_or_else(|| KeyHash::of(&key))),
-            None => None,
-        };
+        let hash = self
+            .is_indexed()
+            .then(|| hash.unwrap_or_else(|| KeyHash::of(&key)));
         let slot = match self.free.map(|free| free as usize) {
             Some(slot) => {
                 if let Some(Slot::Free { next }) = self.slots.get(slot) {
@@ -331,12 +330,6 @@ impl<'a, V> Map<'a, V> {
             Slot::Full(key, value) => Some((&*key, value)),
             Slot::Free { .. } => None,
         })
-    }
-
-    /// Takes the entry that `pick` (any number) leads to, for SPOP-like commands.
-    #[must_use]
-    pub fn nth(&self, pick: usize) -> Option<(&Bytes<'a>, &V)> {
-        self.iter().nth(pick)
     }
 }
 
