@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn patterns_match_as_in_the_server() {
-        type Keys = &'static [&'static [u8]];
-        let table: &[(&[u8], Keys, Keys)] = &[
+        type Keys<'k> = &'k [&'k [u8]];
+        let table: &[(&[u8], Keys<'_>, Keys<'_>)] = &[
             (b"", &[b""], &[b"a"]),
             (b"*", &[b"", b"a", b"\xff\x00"], &[]),
             (b"**", &[b"", b"ab"], &[]),
