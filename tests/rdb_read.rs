@@ -5,7 +5,7 @@ mod util;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::ops::export::export_record;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
-use rdbkit::rdb::{Item, RdbReader, Scratch};
+use rdbkit::rdb::{Item, RdbReader, ReadItems as _, Scratch};
 use util::dataset::{FillOptions, fill};
 use util::expect::{functions, json_differences, snapshot};
 use util::rng::{self, Rng};

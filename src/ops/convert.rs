@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use super::export::{export_record, module_fields};
-use crate::bytes::source::Source;
 use crate::error::{Error, Result};
 use crate::json::native::{Header, ModuleAuxRecord};
 use crate::json::sink::ValueSink;
-use crate::rdb::{Item, RdbReader, RdbString, Record, Scratch};
+use crate::rdb::{Item, RdbString, ReadItems, Record, Scratch};
 use crate::report::{Finding, Level};
 
 /// What became of the records of a file.
@@ -58,8 +57,8 @@ pub trait Conversion {
 ///
 /// # Errors
 /// A broken frame, a checksum that differs, or what the conversion's parts return.
-pub fn convert_rdb<S: Source>(
-    reader: &mut RdbReader<S>,
+pub fn convert_rdb(
+    reader: &mut impl ReadItems,
     conversion: &mut impl Conversion,
 ) -> Result<Converted> {
     let mut done = Converted::default();
@@ -102,7 +101,7 @@ fn is_lua(key: &RdbString<'_>) -> bool {
 ///
 /// # Errors
 /// A broken frame or string.
-pub fn header_of_rdb<S: Source>(reader: &mut RdbReader<S>) -> Result<Header> {
+pub fn header_of_rdb(reader: &mut impl ReadItems) -> Result<Header> {
     let mut header = Header {
         source: "rdb",
         ..Header::default()

@@ -11,6 +11,8 @@ use crate::error::{Code, Error, Result, Value as Side, escape_key};
 use crate::keyset::members::MemberSet;
 use crate::model::stream::Group;
 use crate::model::stream::StreamState;
+use crate::rdb::constants::TypeByte;
+use crate::rdb::length::{Length, is_shortest, length_or_special};
 use crate::rdb::object::stream::EntryTotals;
 use crate::rdb::object::{Hash, List, ModuleValue, Set, Stream, Value, Zset};
 use crate::rdb::{RdbString, Record, Scratch};
@@ -53,6 +55,7 @@ impl ValueChecks {
         let place = Place { record, key };
         self.expiry(&place, out);
         self.canonical_string(&place, record.key, "key", out);
+        self.canonical_length(&place, out);
         let outcome = match record.value() {
             Value::String(string) => string.stored().and_then(|stored| {
                 self.canonical_string(&place, stored, "string value", out);
@@ -120,6 +123,28 @@ impl ValueChecks {
                 what,
                 "an integer in binary",
                 "its decimal text",
+            ));
+        }
+    }
+
+    /// Reports a first length (of a string or blob, or a count) in a longer form than need be.
+    fn canonical_length(&self, place: &Place<'_, '_>, out: &mut Reporter<'_>) {
+        let value = place.record.raw_value();
+        let Ok((rest, Length::Plain(n))) = length_or_special(value) else {
+            return;
+        };
+        let starts_with_length = !matches!(
+            place.record.type_byte,
+            TypeByte::HASH_METADATA | TypeByte::HASH_LISTPACK_EX
+        );
+        if starts_with_length && !is_shortest(n, value.len() - rest.len()) {
+            let found = value.len() - rest.len();
+            out.add(place.finding(
+                Level::Warning,
+                Code::NotCanonical,
+                "bytes of the first length of the value",
+                "the shortest form",
+                found,
             ));
         }
     }
@@ -241,6 +266,16 @@ impl ValueChecks {
                 "earliest field deadline",
                 declared,
                 found,
+            ));
+        }
+        if hash.is_for_deadlines() && earliest.is_none() && elements > 0 {
+            let what = "field deadlines in an encoding for them";
+            out.add(place.finding(
+                Level::Warning,
+                Code::NotCanonical,
+                what,
+                "at least one",
+                "none",
             ));
         }
         if let Some(mut repeats) = Repeats::candidates(&mut self.members) {

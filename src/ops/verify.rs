@@ -9,12 +9,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::value_checks::ValueChecks;
-use crate::bytes::source::Source;
-use crate::error::{Code, Error, ErrorKind, Result, Value};
+use crate::bytes::source::Source as _;
+use crate::error::{Code, Context, Error, ErrorKind, Result, Value};
 use crate::input::{AfterRdb, ByteSource, Input, Kind, Origin};
 use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet, Outcome};
+use crate::model::slot::key_slot;
 use crate::rdb::string::string;
-use crate::rdb::{Checksum, ChecksumMode, Dialect, Item, RdbReader, RdbString, Record};
+use crate::rdb::{
+    Checksum, ChecksumMode, Dialect, Item, PayloadReader, RdbReader, RdbString, ReadItems, Record,
+};
 use crate::report::{Finding, Level, Tally};
 
 /// What to check.
@@ -53,6 +56,13 @@ pub fn verify_input(
     options: VerifyOptions,
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
+    let input = match input.origin().kind() {
+        Kind::DumpPayload => match input.spooled() {
+            Ok(input) => input,
+            Err(error) => return Verified::unable("dump-payload", &error, report),
+        },
+        _ => input,
+    };
     let (origin, source) = input.into_parts();
     let mut named = |mut finding: Finding| {
         finding
@@ -63,15 +73,18 @@ pub fn verify_input(
     };
     let mut verified = match origin.kind() {
         Kind::Rdb => verify_file(&origin, source, options, &mut named),
+        Kind::DumpPayload => {
+            let mut reader = PayloadReader::new(source.data(), ChecksumMode::Report);
+            let verified = verify_rdb(&mut reader, options, &mut named);
+            Verified {
+                kind: "dump-payload".to_owned(),
+                ..verified
+            }
+        }
         kind => {
             let what = format!("{} as input of verify", kind.name());
             let error = Error::new(ErrorKind::Unsupported { what: what.into() });
-            let mut verified = Verified {
-                kind: kind.name().to_owned(),
-                ..Verified::default()
-            };
-            verified.add(Finding::of_error(&error, Level::Error), &mut named);
-            verified
+            Verified::unable(kind.name(), &error, &mut named)
         }
     };
     if let Err(error) = origin.check_unchanged() {
@@ -123,6 +136,17 @@ fn verify_file(
 }
 
 impl Verified {
+    /// What remains to be said of an input that could not be looked at.
+    #[must_use]
+    pub fn unable(kind: &str, error: &Error, report: &mut dyn FnMut(Finding)) -> Self {
+        let mut verified = Verified {
+            kind: kind.to_owned(),
+            ..Verified::default()
+        };
+        verified.add(Finding::of_error(error, Level::Error), report);
+        verified
+    }
+
     fn add(&mut self, finding: Finding, report: &mut dyn FnMut(Finding)) {
         self.tally.add(&finding);
         report(finding);
@@ -154,8 +178,8 @@ impl Reporter<'_> {
 /// assert_eq!(verified.keys, 1);
 /// assert_eq!(findings[0].code.as_str(), "unexpected_eof");
 /// ```
-pub fn verify_rdb<S: Source>(
-    reader: &mut RdbReader<S>,
+pub fn verify_rdb(
+    reader: &mut impl ReadItems,
     options: VerifyOptions,
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
@@ -170,8 +194,9 @@ pub fn verify_rdb<S: Source>(
         databases: HashMap::new(),
         db: 0,
         declared: None,
+        slot: None,
         keys: KeySet::new(DEFAULT_MEMORY_BYTES, None),
-        can_look_back: reader.source().look_back().is_some(),
+        can_look_back: reader.look_back().is_some(),
         second_hash: KeyHasher::default(),
         key_scratch: Vec::new(),
         values: ValueChecks::default(),
@@ -195,13 +220,8 @@ pub fn verify_rdb<S: Source>(
 }
 
 /// Reports the keys that stand twice in one database.
-fn report_duplicates<S: Source>(
-    keys: KeySet,
-    reader: &RdbReader<S>,
-    start: u64,
-    out: &mut Reporter<'_>,
-) {
-    let whole = reader.source().look_back();
+fn report_duplicates(keys: KeySet, reader: &impl ReadItems, start: u64, out: &mut Reporter<'_>) {
+    let whole = reader.look_back();
     let mut scratches = (Vec::new(), Vec::new());
     let outcome = keys.finish(|first, second| {
         let Some(whole) = whole else {
@@ -285,11 +305,40 @@ struct Counts {
     expires: u64,
 }
 
+/// The slot whose keys are being read.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    offset: u64,
+    slot: u64,
+    declared: Counts,
+    seen: Counts,
+}
+
+impl Slot {
+    /// Counts a key and checks that it belongs here.
+    fn count(&mut self, record: &Record<'_>, key: &[u8], out: &mut Reporter<'_>) {
+        self.seen.keys += 1;
+        self.seen.expires += u64::from(record.expire_at_ms.is_some());
+        let own = u64::from(key_slot(key));
+        if own != self.slot {
+            let what = "slot of a key";
+            let finding = Finding::broken(
+                Level::Warning,
+                Code::CountMismatch,
+                record.offset,
+                what,
+                self.slot,
+                own,
+            );
+            out.add(finding.in_key(record.db, key));
+        }
+    }
+}
+
 /// What RESIZEDB said, to be compared when the database ends.
 #[derive(Clone, Copy, Debug)]
 struct Declared {
     offset: u64,
-    db: u32,
     counts: Counts,
 }
 
@@ -300,6 +349,7 @@ struct Check<'f> {
     databases: HashMap<u32, Counts>,
     db: u32,
     declared: Option<Declared>,
+    slot: Option<Slot>,
     keys: KeySet,
     /// Whether keys that look the same can be read again; else a second hash decides.
     can_look_back: bool,
@@ -320,15 +370,43 @@ impl Check<'_> {
                 };
                 self.declared = Some(Declared {
                     offset: span.start,
-                    db: self.db,
                     counts,
                 });
             }
-            Item::End { checksum } => {
+            Item::End {
+                checksum,
+                key_expected,
+            } => {
                 self.database_ends();
+                if *key_expected {
+                    let what = "opcode that speaks of a next key";
+                    self.out.add(Finding::broken(
+                        Level::Warning,
+                        Code::BadOpcode,
+                        span.start,
+                        what,
+                        "a key",
+                        "the end",
+                    ));
+                }
                 self.seen.complete = true;
                 self.checksum(*checksum, span.end);
             }
+            Item::SlotInfo {
+                slot,
+                keys,
+                expires,
+            } => {
+                let counts = Counts {
+                    keys: *keys,
+                    expires: *expires,
+                };
+                self.slot_begins(*slot, counts, span.start);
+            }
+            Item::Aux {
+                key: RdbString::Raw(b"slot-info"),
+                value,
+            } => self.slot_info(*value, span.start),
             Item::FunctionPreGa(_) => {
                 let what = "function of a 7.0 release candidate, which every release refuses";
                 self.out.add(Finding::broken(
@@ -371,15 +449,102 @@ impl Check<'_> {
             false => self.second_hash.hash(record.db, key),
         };
         self.keys.insert(record.db, key, mark);
+        if let Some(slot) = &mut self.slot {
+            slot.count(record, key, &mut self.out);
+        }
         self.values.check(record, key, &mut self.out);
+    }
+
+    /// Reads Valkey's form of slot info, `slot,keys,expires[,keys with field TTLs]`.
+    fn slot_info(&mut self, value: RdbString<'_>, offset: u64) {
+        let text = value.to_vec().unwrap_or_default();
+        let numbers: Vec<u64> = text
+            .split(|&byte| byte == b',')
+            .filter_map(|number| std::str::from_utf8(number).ok()?.parse().ok())
+            .collect();
+        match numbers[..] {
+            [slot, keys, expires] | [slot, keys, expires, _] => {
+                self.slot_begins(slot, Counts { keys, expires }, offset)
+            }
+            _ => {
+                let what = "slot info";
+                self.out.add(Finding::broken(
+                    Level::Warning,
+                    Code::BadOpcode,
+                    offset,
+                    what,
+                    "slot,keys,expires",
+                    "another text",
+                ));
+            }
+        }
+    }
+
+    fn slot_begins(&mut self, slot: u64, counts: Counts, offset: u64) {
+        self.slot_ends();
+        self.slot = Some(Slot {
+            offset,
+            slot,
+            declared: counts,
+            seen: Counts::default(),
+        });
+    }
+
+    /// Compares what slot info promised with what came.
+    fn slot_ends(&mut self) {
+        let Some(Slot {
+            offset,
+            declared,
+            seen,
+            ..
+        }) = self.slot.take()
+        else {
+            return;
+        };
+        let pairs = [
+            (
+                "keys of a slot, as slot info says",
+                declared.keys,
+                seen.keys,
+            ),
+            (
+                "expiries of a slot, as slot info says",
+                declared.expires,
+                seen.expires,
+            ),
+        ];
+        self.compare_counts(pairs, offset);
+    }
+
+    fn compare_counts(&mut self, pairs: [(&'static str, u64, u64); 2], offset: u64) {
+        for (what, declared, counted) in pairs {
+            if declared != counted {
+                let finding = Finding::broken(
+                    Level::Warning,
+                    Code::CountMismatch,
+                    offset,
+                    what,
+                    declared,
+                    counted,
+                );
+                self.out.add(Finding {
+                    place: Context {
+                        db: Some(self.db),
+                        ..finding.place
+                    },
+                    ..finding
+                });
+            }
+        }
     }
 
     /// Compares what RESIZEDB promised with what came.
     fn database_ends(&mut self) {
-        let Some(Declared { offset, db, counts }) = self.declared.take() else {
+        self.slot_ends();
+        let Some(Declared { offset, counts }) = self.declared.take() else {
             return;
         };
-        let seen = self.databases.get(&db).copied().unwrap_or_default();
+        let seen = self.databases.get(&self.db).copied().unwrap_or_default();
         let pairs = [
             (
                 "keys of a database, as RESIZEDB says",
@@ -392,20 +557,7 @@ impl Check<'_> {
                 seen.expires,
             ),
         ];
-        for (what, declared, counted) in pairs {
-            if declared != counted {
-                let mut finding = Finding::broken(
-                    Level::Warning,
-                    Code::CountMismatch,
-                    offset,
-                    what,
-                    declared,
-                    counted,
-                );
-                finding.place.db = Some(db);
-                self.out.add(finding);
-            }
-        }
+        self.compare_counts(pairs, offset);
     }
 
     fn checksum(&mut self, checksum: Checksum, end_offset: u64) {

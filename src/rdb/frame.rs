@@ -72,6 +72,8 @@ pub enum Item<'a> {
     End {
         /// The stored CRC64 and what became of it.
         checksum: Checksum,
+        /// Whether an opcode spoke of a next key that did not come.
+        key_expected: bool,
     },
 }
 
@@ -312,7 +314,7 @@ pub(crate) fn next_item<'a>(
                 return key_record(state, dialect, pending, Some(meta), typed, end_offset);
             }
             (Opcode(242..), _) => {
-                let (rest, item) = file_record(state, dialect, Opcode(byte), at, payload)?;
+                let (rest, item) = file_record(state, dialect, pending, Opcode(byte), at, payload)?;
                 // An item between an expiry and its key does not clear the expiry.
                 state.pending = pending;
                 return Ok((rest, item));
@@ -323,6 +325,10 @@ pub(crate) fn next_item<'a>(
 }
 
 impl Pending {
+    fn is_some(&self) -> bool {
+        self.expiry_opcodes > 0 || self.idle_s.is_some() || self.freq.is_some()
+    }
+
     fn set_expiry(&mut self, at_ms: i64) {
         self.expire_at_ms = Some(at_ms);
         self.expiry_opcodes = self.expiry_opcodes.saturating_add(1);
@@ -354,6 +360,11 @@ fn key_record<'a>(
     end_offset: u64,
 ) -> Parsed<'a, Item<'a>> {
     let (rest, byte) = u8(input)?;
+    if key_meta.is_some() && byte >= Opcode::HASH_TEMPLATE.0 {
+        let what = "byte after key metadata";
+        let fail = Fail::broken(input, Code::BadOpcode, what, "an object type", byte);
+        return Err(nom::Err::Failure(fail));
+    }
     let layout = Layout::of(TypeByte(byte), dialect)
         .map_err(|kind| nom::Err::Failure(Fail::new(input, kind)))?;
     let (value, key) = string(rest)?;
@@ -382,6 +393,7 @@ fn key_record<'a>(
 fn file_record<'a>(
     state: &mut State,
     dialect: Dialect,
+    pending: Pending,
     opcode: Opcode,
     at: &'a [u8],
     payload: &'a [u8],
@@ -401,7 +413,14 @@ fn file_record<'a>(
                 false => (payload, Checksum::Absent),
             };
             state.ended = true;
-            Ok((rest, Item::End { checksum }))
+            let key_expected = pending.is_some();
+            Ok((
+                rest,
+                Item::End {
+                    checksum,
+                    key_expected,
+                },
+            ))
         }
         (Opcode::SELECTDB, _) => {
             let (rest, db) = length(payload)?;

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write as _};
 
+use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, Result};
 use rdbkit::input::{AfterRdb, Expanded, Kind, Purpose};
 use rdbkit::ops::inspect::{Inspection, inspect_rdb};
-use rdbkit::rdb::{ChecksumMode, RdbReader};
+use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::inspection::{self, Subject};
 use rdbkit::report::lines;
 
@@ -70,16 +71,14 @@ fn look(
     printer: &Printer,
 ) -> Result<()> {
     let input = args.input_args.open(&input.path)?;
+    let input = match input.origin().kind() {
+        Kind::Rdb => input,
+        Kind::DumpPayload => input.spooled()?,
+        kind => return Err(open::cannot_read(input.origin().name(), kind)),
+    };
     let (origin, source) = input.into_parts();
-    if origin.kind() != Kind::Rdb {
-        return Err(open::cannot_read(origin.name(), origin.kind()));
-    }
-    subject.kind = "RDB".to_owned();
     subject.bytes = origin.progress().total();
     let _progress = Progress::watch(printer, origin.progress());
-    let mut reader = RdbReader::new(source)
-        .at_offset(origin.base_offset())
-        .checksum(ChecksumMode::Report);
     let mut key_scratch = Vec::new();
     let chosen = |record: &rdbkit::rdb::Record<'_>| {
         if selection.is_everything() {
@@ -94,6 +93,16 @@ fn look(
             Some(record.encoded_len()),
         ))
     };
+    if origin.kind() == Kind::DumpPayload {
+        subject.kind = "DUMP payload".to_owned();
+        let mut reader = PayloadReader::new(source.data(), ChecksumMode::Report);
+        let looked = inspect_rdb(&mut reader, args.largest, chosen, seen);
+        return looked.map_err(|error| origin.explain(error));
+    }
+    subject.kind = "RDB".to_owned();
+    let mut reader = RdbReader::new(source)
+        .at_offset(origin.base_offset())
+        .checksum(ChecksumMode::Report);
     inspect_rdb(&mut reader, args.largest, chosen, seen).map_err(|error| origin.explain(error))?;
     let offset = reader.offset();
     subject.tail = match origin.after_rdb(&mut reader.into_source(), offset)? {
