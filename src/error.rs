@@ -145,10 +145,20 @@ codes! {
     BadManifest = "bad_manifest",
     /// A broken command frame.
     BadResp = "bad_resp",
+    /// A transaction without its EXEC.
+    OpenMulti = "open_multi",
+    /// A part that the manifest names is not there.
+    MissingPart = "missing_part",
+    /// A part that no manifest names.
+    OrphanPart = "orphan_part",
+    /// A file that an interrupted rewrite left.
+    RewriteTemp = "rewrite_temp",
     /// A command that no release has.
     UnknownCommand = "unknown_command",
     /// A command that its server would have refused.
     ReplayRejected = "replay_rejected",
+    /// A broken gzip, zstd or lz4 file.
+    BadCompression = "bad_compression",
     /// A bound of this program was hit.
     LimitExceeded = "limit_exceeded",
     /// The input changed while it was read.
@@ -191,8 +201,8 @@ pub enum ErrorKind {
         byte: u8,
         /// Family and version of the file.
         dialect: Dialect,
-        /// What is known about the byte.
-        known: &'static str,
+        /// What is known about the byte; `None` if no release writes it.
+        known: Option<&'static str>,
     },
     /// Something that is recognised and cannot be read.
     Unsupported {
@@ -256,6 +266,10 @@ pub enum Value {
     Signed(i64),
     /// A phrase.
     Text(&'static str),
+    /// A byte, shown as hex and, if printable, as itself.
+    Byte(u8),
+    /// A line of a text file, from 1.
+    Line(u64),
 }
 
 impl From<u64> for Value {
@@ -295,6 +309,9 @@ impl fmt::Display for Value {
             Value::Unsigned(n) => write!(f, "{n}"),
             Value::Signed(n) => write!(f, "{n}"),
             Value::Text(s) => f.write_str(s),
+            Value::Byte(b) if b.is_ascii_graphic() => write!(f, "{b:#04x} ('{}')", char::from(*b)),
+            Value::Line(n) => write!(f, "line {n}"),
+            Value::Byte(b) => write!(f, "{b:#04x}"),
         }
     }
 }
@@ -348,9 +365,10 @@ impl ErrorKind {
             },
             ErrorKind::UnexpectedEof { .. }
             | ErrorKind::Broken { .. }
+            | ErrorKind::UnknownType { known: None, .. }
             | ErrorKind::ChecksumMismatch { .. } => Fault::Input,
             ErrorKind::UnsupportedVersion { .. }
-            | ErrorKind::UnknownType { .. }
+            | ErrorKind::UnknownType { known: Some(_), .. }
             | ErrorKind::Unsupported { .. } => Fault::Unsupported,
             ErrorKind::LimitExceeded { .. } => Fault::Limit,
             ErrorKind::InputChanged | ErrorKind::Io { .. } => Fault::Io,
@@ -408,9 +426,13 @@ impl fmt::Display for ErrorKind {
                 known,
             } => {
                 let noun = if *byte >= 240 { "opcode" } else { "type" };
+                let (adjective, known) = match known {
+                    Some(known) => ("unsupported", *known),
+                    None => ("unknown", "no release writes it"),
+                };
                 write!(
                     f,
-                    "unsupported {noun} {byte} (0x{byte:02x}) in a {dialect} file: {known}"
+                    "{adjective} {noun} {byte} (0x{byte:02x}) in a {dialect} file: {known}"
                 )
             }
             ErrorKind::Unsupported { what } => write!(f, "unsupported: {what}"),
@@ -540,6 +562,13 @@ impl Error {
     #[must_use]
     pub fn at_offset(mut self, offset: u64) -> Self {
         self.0.context.offset.get_or_insert(offset);
+        self
+    }
+
+    /// Adds the database unless one is there.
+    #[must_use]
+    pub fn in_db(mut self, db: u32) -> Self {
+        self.0.context.db.get_or_insert(db);
         self
     }
 

@@ -1,7 +1,14 @@
 //! Layer 0: bytes, and nothing of what they mean to a server.
 
+pub(crate) mod cleanup;
+pub mod crc16;
 pub mod crc64;
+pub mod double;
+pub mod file_id;
 pub mod lzf;
+pub mod map;
+pub mod sink;
+pub mod source;
 pub mod text;
 
 pub use text::Text;

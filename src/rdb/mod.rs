@@ -1,3 +1,23 @@
-//! RDB snapshots.
+//! RDB snapshots: the frame, its primitives, values and readers.
 
+pub mod constants;
 pub mod dialect;
+pub mod dump_payload;
+pub mod foreign;
+pub mod frame;
+pub mod header;
+pub mod length;
+pub mod module;
+pub mod object;
+pub mod reader;
+pub mod string;
+pub mod template;
+pub mod vectorset;
+
+pub use dialect::{Dialect, Family};
+pub use dump_payload::DumpPayload;
+pub use frame::{Checksum, Item, Record};
+pub use module::{ModuleId, ModuleItem};
+pub use object::{Scratch, Value};
+pub use reader::{ChecksumMode, Items, RdbReader};
+pub use string::RdbString;

@@ -1,0 +1,24 @@
+//! Append-only files: logs of commands, alone or as a multi-part set.
+//!
+//! | question | file |
+//! |---|---|
+//! | how is one record framed? | [`resp`] |
+//! | what may a `#` line say? | [`annotation`] |
+//! | which events does a log hold, and how does it end? | [`reader`], [`end`] |
+//! | what does a manifest say? | [`manifest`] |
+//! | which files make the log? | [`layout`] |
+//! | which commands, how many, how large? | [`stats`] |
+
+pub mod annotation;
+pub mod end;
+pub mod layout;
+pub mod manifest;
+pub mod reader;
+pub mod resp;
+pub mod stats;
+
+pub use end::{End, EndKind};
+pub use layout::AofSet;
+pub use manifest::Manifest;
+pub use reader::{Event, LogReader};
+pub use stats::LogStats;

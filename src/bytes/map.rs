@@ -1,0 +1,362 @@
+//! Files mapped into memory, and what happens when they shrink under the map.
+//!
+//! This is the one file of the crate that may be unsafe: for `mmap`, for telling
+//! the system which pages are done with, and for signal handlers.
+//!
+//! # The contract of a map
+//! Another process may write to the file at any time. Then the mapped bytes change
+//! between two looks at them; nothing here or above trusts a length that it read
+//! once and compared once, and every access is bounds-checked against the size of
+//! the map, so a change can only lead to wrong or broken data. It is noticed at the
+//! end, by [`Map::check_unchanged`]: what was read until then is worth nothing if
+//! that fails. A change that keeps the size and falls into one tick of the file
+//! system's clock (some milliseconds) with the opening goes unnoticed.
+//!
+//! If the file shrinks, touching a page behind its new end raises `SIGBUS`, which
+//! kills the process. A program calls [`install_fault_handler`] for a message and
+//! an exit code; a library that cannot live with this reads through a window, which
+//! is why maps are off by default there.
+
+#![expect(
+    unsafe_code,
+    reason = "mmap, madvise and signal handlers have no safe interface"
+)]
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+
+use super::file_id::FileStamp;
+use crate::error::{Error, Result};
+
+/// A whole file, readable as one slice.
+pub struct Map {
+    /// Absent for an empty file, which cannot be mapped everywhere.
+    mapped: Option<memmap2::Mmap>,
+    file: File,
+    stamp: FileStamp,
+}
+
+impl Map {
+    /// Maps a regular file for reading; see the module for what that entails.
+    ///
+    /// # Errors
+    /// The file cannot be mapped, for one because it is larger than the address space.
+    pub fn new(file: File) -> io::Result<Map> {
+        let stamp = FileStamp::of(&file)?;
+        let len = usize::try_from(stamp.len()).map_err(|_| {
+            io::Error::new(io::ErrorKind::FileTooLarge, "larger than the address space")
+        })?;
+        let mapped = match len {
+            0 => None,
+            len => {
+                // SAFETY: the map is read-only and lives as long as the slices of it. That
+                // nobody else writes to the file cannot be promised: the module says how
+                // that is borne. All access is by bounds-checked loads of plain bytes.
+                let map = unsafe { memmap2::MmapOptions::new().len(len).map(&file)? };
+                // A hint: without it everything works, slower.
+                #[cfg(unix)]
+                let _ = map.advise(memmap2::Advice::Sequential);
+                Some(map)
+            }
+        };
+        Ok(Map {
+            mapped,
+            file,
+            stamp,
+        })
+    }
+
+    /// All bytes, as many as the file had when it was opened.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.mapped.as_deref().unwrap_or_default()
+    }
+
+    /// The file, for looking at it again.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The file, at the position it was handed over at; the map is gone.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
+    /// Size, time and identity when the file was mapped.
+    #[must_use]
+    pub fn stamp(&self) -> &FileStamp {
+        &self.stamp
+    }
+
+    /// Checks that the file is as it was when it was mapped.
+    ///
+    /// # Errors
+    /// `input_changed`: nothing that was read can be relied on.
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.stamp.check_unchanged(&self.file)
+    }
+
+    /// Gives back the memory of bytes that are not needed for now.
+    ///
+    /// Looking at them again is allowed and reads them again.
+    pub fn release(&self, range: std::ops::Range<usize>) {
+        #[cfg(unix)]
+        if let Some(map) = &self.mapped {
+            // madvise wants page bounds; a page that is half in use stays.
+            const PAGE_BYTES: usize = 64 * 1024;
+            let start = range.start.div_ceil(PAGE_BYTES) * PAGE_BYTES;
+            let end = range.end.min(map.len()) / PAGE_BYTES * PAGE_BYTES;
+            if start < end {
+                // SAFETY: dropped pages of a shared read-only file mapping come back from the
+                // file on the next access, so no slice of them ever sees anything else.
+                let _ = unsafe {
+                    map.unchecked_advise_range(
+                        memmap2::UncheckedAdvice::DontNeed,
+                        start,
+                        end - start,
+                    )
+                };
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map")
+            .field("len", &self.bytes().len())
+            .field("stamp", &self.stamp)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes an input that shrinks end the program with a message and exit code 2.
+///
+/// Temporary outputs are removed. For a program's `main`; elsewhere than on Unix,
+/// where no such signal exists, it does nothing.
+///
+/// # Errors
+/// The system refuses.
+#[cfg(feature = "cli")]
+pub fn install_fault_handler() -> io::Result<()> {
+    #[cfg(unix)]
+    handler::install(&[libc::SIGBUS])?;
+    Ok(())
+}
+
+/// Makes SIGINT and SIGTERM end the program with exit code 130 and no temporary output.
+///
+/// A signal that the program was started to ignore, as by `nohup`, stays ignored.
+///
+/// # Errors
+/// The system refuses.
+#[cfg(feature = "cli")]
+pub fn install_interrupt_handler() -> io::Result<()> {
+    #[cfg(unix)]
+    handler::install(&[libc::SIGINT, libc::SIGTERM])?;
+    Ok(())
+}
+
+#[cfg(all(unix, feature = "cli"))]
+mod handler {
+    use std::io;
+    use std::mem::MaybeUninit;
+    use std::ptr::{null, null_mut};
+
+    use crate::bytes::cleanup;
+
+    const CHANGED: &[u8] = b"error: the input changed while it was read\n";
+    const EXIT_UNABLE: libc::c_int = 2;
+    const EXIT_INTERRUPTED: libc::c_int = 130;
+
+    /// Ends the program. Calls only what POSIX allows in a handler.
+    extern "C" fn end(signal: libc::c_int) {
+        cleanup::for_each(|path| {
+            // SAFETY: the registry hands out C strings that are never freed; unlink is
+            // async-signal-safe, and a file that is gone is no harm.
+            unsafe { libc::unlink(path) };
+        });
+        let exit = match signal {
+            libc::SIGBUS => {
+                // SAFETY: the buffer is a constant of that length; write is async-signal-safe.
+                unsafe { libc::write(libc::STDERR_FILENO, CHANGED.as_ptr().cast(), CHANGED.len()) };
+                EXIT_UNABLE
+            }
+            _ => EXIT_INTERRUPTED,
+        };
+        // SAFETY: _exit is async-signal-safe and runs no destructors.
+        unsafe { libc::_exit(exit) }
+    }
+
+    pub(super) fn install(signals: &[libc::c_int]) -> io::Result<()> {
+        cleanup::enable();
+        for &signal in signals {
+            if signal != libc::SIGBUS && is_ignored(signal)? {
+                continue;
+            }
+            // SAFETY: all fields of a sigaction may be zero; those that matter are set.
+            let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+            action.sa_sigaction = end as extern "C" fn(libc::c_int) as libc::sighandler_t;
+            // The runtime gives threads an alternate stack; a fault may come with none left.
+            action.sa_flags = libc::SA_ONSTACK;
+            // SAFETY: the mask is a valid signal set to fill.
+            unsafe { libc::sigfillset(&mut action.sa_mask) };
+            // SAFETY: the action is complete, and its handler is async-signal-safe.
+            if unsafe { libc::sigaction(signal, &action, null_mut()) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_ignored(signal: libc::c_int) -> io::Result<bool> {
+        let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: a null action only asks; the answer goes to memory of its type.
+        if unsafe { libc::sigaction(signal, null(), old.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: zeroed is valid, and sigaction has filled it.
+        Ok(unsafe { old.assume_init() }.sa_sigaction == libc::SIG_IGN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn map_of_a_file_is_its_bytes_also_after_release() {
+        let mut temp = tempfile::NamedTempFile::new().unwrap();
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
+        temp.write_all(&bytes).unwrap();
+        let map = Map::new(File::open(temp.path()).unwrap()).unwrap();
+        assert_eq!(map.bytes(), bytes);
+        map.release(0..bytes.len());
+        map.release(1..usize::MAX);
+        assert_eq!(map.bytes(), bytes);
+        map.check_unchanged().unwrap();
+        temp.write_all(b"more").unwrap();
+        assert_eq!(map.bytes().len(), bytes.len());
+        assert_eq!(
+            map.check_unchanged().unwrap_err().code(),
+            Code::InputChanged
+        );
+    }
+
+    #[test]
+    fn map_of_an_empty_file_is_empty() {
+        let temp = tempfile::NamedTempFile::new().unwrap();
+        let map = Map::new(temp.reopen().unwrap()).unwrap();
+        assert_eq!(map.bytes(), b"");
+        map.release(0..0);
+    }
+
+    /// Tests that need a process of their own run this binary again, for one ignored test.
+    #[cfg(all(unix, feature = "cli"))]
+    mod children {
+        use std::path::{Path, PathBuf};
+        use std::process::{Command, Output, Stdio};
+
+        use super::*;
+        use crate::bytes::sink::{OutputFile, OutputOptions};
+
+        const FOLDER: &str = "RDBKIT_TEST_FOLDER";
+
+        fn run(test: &str, folder: &Path, meanwhile: impl FnOnce(&std::process::Child)) -> Output {
+            let child = Command::new(std::env::current_exe().unwrap())
+                .args(["--ignored", "--exact", "--nocapture", "--test-threads=1"])
+                .arg(format!("bytes::map::tests::children::{test}"))
+                .env(FOLDER, folder)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            meanwhile(&child);
+            child.wait_with_output().unwrap()
+        }
+
+        fn folder() -> PathBuf {
+            std::env::var_os(FOLDER).unwrap().into()
+        }
+
+        fn names(folder: &Path) -> Vec<String> {
+            let entries = std::fs::read_dir(folder).unwrap();
+            let mut names: Vec<_> = entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        }
+
+        fn begin_output() -> OutputFile {
+            let mut output =
+                OutputFile::create(folder().join("output"), &OutputOptions::new()).unwrap();
+            output.write_all(b"half of it").unwrap();
+            output
+        }
+
+        #[test]
+        #[ignore = "runs in a child process"]
+        fn child_reads_a_file_that_shrinks() {
+            install_fault_handler().unwrap();
+            let _output = begin_output();
+            let path = folder().join("input");
+            std::fs::write(&path, vec![1; 1 << 20]).unwrap();
+            let map = Map::new(File::open(&path).unwrap()).unwrap();
+            std::fs::OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_len(0)
+                .unwrap();
+            let sum: u64 = map.bytes().iter().map(|b| u64::from(*b)).sum();
+            unreachable!("read {sum} behind the end");
+        }
+
+        #[test]
+        fn fault_of_a_shrinking_input_exits_2_without_output() {
+            let folder = tempfile::tempdir().unwrap();
+            let output = run("child_reads_a_file_that_shrinks", folder.path(), |_| ());
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{stderr}");
+            assert!(stderr.ends_with("error: the input changed while it was read\n"));
+            assert_eq!(names(folder.path()), ["input"]);
+        }
+
+        #[test]
+        #[ignore = "runs in a child process"]
+        fn child_waits_for_a_signal() {
+            install_interrupt_handler().unwrap();
+            let _output = begin_output();
+            std::fs::write(folder().join("ready"), "").unwrap();
+            std::thread::sleep(std::time::Duration::from_secs(60));
+        }
+
+        #[test]
+        fn interruption_exits_130_without_output() {
+            for signal in [libc::SIGINT, libc::SIGTERM] {
+                let folder = tempfile::tempdir().unwrap();
+                let output = run("child_waits_for_a_signal", folder.path(), |child| {
+                    while !folder.path().join("ready").exists() {
+                        std::thread::sleep(std::time::Duration::from_millis(10));
+                    }
+                    assert_eq!(names(folder.path()).len(), 2);
+                    let pid = libc::pid_t::try_from(child.id()).unwrap();
+                    // SAFETY: sends a signal to a child that was started here and not waited for.
+                    unsafe { libc::kill(pid, signal) };
+                });
+                assert_eq!(output.status.code(), Some(130));
+                assert_eq!(names(folder.path()), ["ready"]);
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The flags: one definition for parser, help, completions and manual pages.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// The formats that `--version` lists.
+const FORMATS: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\nreads RDB:  REDIS0001 to REDIS0015 (Redis 1.0 to 8.10, Valkey 7.2 to 8.1), VALKEY080 (Valkey 9.0, 9.1)",
+    "\n            object types 0-5, 7, 9-32 of Redis and 22 of Valkey; modules generically",
+    "\nreads also: DUMP payloads, replication streams, the RDB head of an AOF; gzip, zstd and lz4 of any of them",
+    "\nwrites:     JSON, NDJSON"
+);
+
+/// Reads, verifies and converts the persistence files of Redis and Valkey.
+#[derive(Debug, Parser)]
+#[command(name = "rdbkit", version = FORMATS, propagate_version = false, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done or sound, 1 damaged or the answer is no, 2 could not look, 130 interrupted."
+)]
+#[command(after_long_help = "\
+Examples:
+  rdbkit inspect dump.rdb                      what is in it
+  rdbkit verify /backups/*.rdb && echo sound   exit code 0 only if all are
+  rdbkit convert dump.rdb --to ndjson | jq .   one JSON object per key
+  ssh host cat dump.rdb | rdbkit verify -      from a pipe
+
+Exit codes: 0 done or sound, 1 damaged or the answer is no, 2 could not look or could not finish, 130 interrupted.
+
+rdbkit is not affiliated with Redis Ltd. or the Valkey project.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say what is done and how long it took
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub(crate) color: When,
+    /// How many processors to use [default: all]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a dataset as JSON
+    #[command(after_long_help = "\
+Examples:
+  rdbkit convert dump.rdb -o dump.ndjson                  one object per key and line
+  rdbkit convert dump.rdb --to json --pretty -o -         one array, for people
+  rdbkit convert dump.rdb.zst --to ndjson --key 'user:*'  some keys
+  rdbkit convert dump.rdb --to json --compat rdbtools     the shape of redis-rdb-tools
+
+Damaged input ends with exit code 1 and leaves no output file.")]
+    Convert(ConvertArgs),
+    /// Show what a file holds
+    #[command(after_long_help = "\
+Examples:
+  rdbkit inspect dump.rdb                  tables for people
+  rdbkit inspect --json dump.rdb | jq .    the same for programs
+  rdbkit inspect --largest 50 dump.rdb     more large keys")]
+    Inspect(InspectArgs),
+    /// Check files completely
+    #[command(after_long_help = "\
+Examples:
+  rdbkit verify dump.rdb                            every problem, with place and code
+  rdbkit verify --format junit /backups > tests.xml   a report for CI
+  rdbkit verify --strict --format json *.rdb        warnings count as errors
+
+Exit codes: 0 all sound, 1 an input is damaged, 2 an input could not be read.")]
+    Verify(VerifyArgs),
+    /// Print a shell's completion script
+    Completions(CompletionsArgs),
+    /// Write manual pages into a folder
+    Man(ManArgs),
+}
+
+/// How to understand an input.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct InputArgs {
+    /// What the input is, whatever it looks like
+    #[arg(long = "as", value_enum, value_name = "KIND")]
+    pub(crate) as_kind: Option<Kind>,
+    /// Short for --as dump-payload
+    #[arg(long, conflicts_with = "as_kind")]
+    pub(crate) dump_payload: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Rdb,
+    Aof,
+    Manifest,
+    Json,
+    DumpPayload,
+}
+
+/// Which keys. Different flags must all match; of a repeated flag one must.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Filters")]
+pub(crate) struct FilterArgs {
+    /// Keys of this database
+    #[arg(long, value_name = "N", action = ArgAction::Append)]
+    pub(crate) db: Vec<u32>,
+    /// Keys that match, as in KEYS
+    #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
+    pub(crate) key: Vec<String>,
+    /// Keys that match anywhere
+    #[arg(long, value_name = "REGEX", action = ArgAction::Append)]
+    pub(crate) key_regex: Vec<String>,
+    /// Keys that do not match, as in KEYS
+    #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
+    pub(crate) not_key: Vec<String>,
+    /// Values of this type: string, list, set, zset, hash, stream, array, module
+    #[arg(long = "type", value_name = "TYPE", action = ArgAction::Append)]
+    pub(crate) value_type: Vec<String>,
+    /// persistent, volatile, expired, or seconds to live as MIN..MAX
+    #[arg(long, value_name = "TTL", action = ArgAction::Append)]
+    pub(crate) ttl: Vec<String>,
+    /// Encoded bytes of the value as MIN..MAX; K, M and G multiply by 1024
+    #[arg(long, value_name = "SIZE", action = ArgAction::Append)]
+    pub(crate) size: Vec<String>,
+    /// Cluster slots as A or A-B
+    #[arg(long, value_name = "SLOTS", action = ArgAction::Append)]
+    pub(crate) slot: Vec<String>,
+    /// A share of the keys, always the same: 0.01 or 1%
+    #[arg(long, value_name = "P")]
+    pub(crate) sample: Option<String>,
+    /// Leave out what has expired
+    #[arg(long)]
+    pub(crate) drop_expired: bool,
+    /// The time that counts as now, in milliseconds since 1970 [default: the clock's]
+    #[arg(long, value_name = "MS")]
+    pub(crate) now: Option<i64>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConvertArgs {
+    /// A file, a folder, or - for stdin
+    pub(crate) input: String,
+    /// Where to write; its name decides the format [default: stdout]
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<String>,
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) to: Option<Format>,
+    /// Overwrite OUT
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Begin with a record of what belongs to no key: aux fields, functions, module data
+    #[arg(long)]
+    pub(crate) meta: bool,
+    /// Leave functions out of that record
+    #[arg(long, requires = "meta")]
+    pub(crate) no_functions: bool,
+    /// Indent
+    #[arg(long)]
+    pub(crate) pretty: bool,
+    /// Write the shape of another tool
+    #[arg(long, value_enum, value_name = "TOOL", conflicts_with_all = ["meta", "pretty"])]
+    pub(crate) compat: Option<Compat>,
+    /// Leave out damaged values and go on; the exit code is still 1
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    #[command(flatten)]
+    pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Json,
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compat {
+    Librdb,
+    Rdbtools,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// Files, folders, or - for stdin
+    #[arg(required = true)]
+    pub(crate) inputs: Vec<String>,
+    /// Write JSON Lines; short for --format json
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Form of the report
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json", default_value_t = InspectFormat::Text)]
+    pub(crate) format: InspectFormat,
+    /// How many large keys to list
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) largest: usize,
+    #[command(flatten)]
+    pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InspectFormat {
+    Text,
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// Files, folders, or - for stdin
+    #[arg(required = true)]
+    pub(crate) inputs: Vec<String>,
+    /// Form of the report
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// Write JSON Lines; short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// Warnings count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Framing and checksum only
+    #[arg(long)]
+    pub(crate) shallow: bool,
+    /// Accepted for symmetry with convert: verify always goes on
+    #[arg(long, hide = true)]
+    pub(crate) keep_going: bool,
+    #[command(flatten)]
+    pub(crate) input_args: InputArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Text,
+    Json,
+    Junit,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ManArgs {
+    /// An existing folder
+    pub(crate) dir: PathBuf,
+}

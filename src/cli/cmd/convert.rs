@@ -1,0 +1,269 @@
+//! `convert`: a dataset as JSON.
+
+use rdbkit::bytes::sink::{OutputFile, OutputOptions};
+use rdbkit::error::{Error, ErrorKind, Result};
+use rdbkit::input::{AfterRdb, ByteSource, Input, Kind, Origin, Purpose};
+use rdbkit::json::librdb::LibrdbWriter;
+use rdbkit::json::native::{Arrangement, NativeWriter};
+use rdbkit::json::rdbtools::RdbtoolsWriter;
+use rdbkit::json::sink::Document;
+use rdbkit::ops::convert::{Conversion, Converted, convert_rdb, damage_finding, header_of_rdb};
+use rdbkit::rdb::{ChecksumMode, RdbReader, Record};
+use rdbkit::report::table::grouped;
+use rdbkit::select::Selection;
+
+use crate::cli::args::{Compat, ConvertArgs, Format};
+use crate::cli::exit::Exit;
+use crate::cli::open;
+use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
+
+/// Converts one input.
+pub(crate) fn run(args: &ConvertArgs, printer: &Printer) -> Result<Exit> {
+    let format = format(args)?;
+    let selection = args.filter.selection()?;
+    let expansion = open::expand(&args.input, Purpose::Single, printer)?;
+    let [expanded] = expansion.inputs.as_slice() else {
+        return Err(Error::usage(format!(
+            "{}: convert takes one input",
+            args.input
+        )));
+    };
+    let input = args.input_args.open(&expanded.path)?;
+    if input.origin().kind() != Kind::Rdb {
+        return Err(open::cannot_read(
+            input.origin().name(),
+            input.origin().kind(),
+        ));
+    }
+    // What belongs to no key stands at both ends of a file, and has to be written first.
+    let input = if args.meta { input.spooled()? } else { input };
+    match (args.compat, format) {
+        (Some(_), Format::Ndjson) => Err(Error::usage(
+            "--compat writes JSON, not NDJSON: use --to json",
+        )),
+        (Some(Compat::Librdb), Format::Json) => {
+            write(args, printer, selection, input, LibrdbWriter::document())
+        }
+        (Some(Compat::Rdbtools), Format::Json) => {
+            write(args, printer, selection, input, RdbtoolsWriter::document())
+        }
+        (None, Format::Ndjson) if args.pretty => Err(Error::usage(
+            "--pretty indents JSON, not NDJSON: use --to json",
+        )),
+        (None, Format::Ndjson) => write(
+            args,
+            printer,
+            selection,
+            input,
+            NativeWriter::new(Arrangement::Lines),
+        ),
+        (None, Format::Json) if args.pretty => write(
+            args,
+            printer,
+            selection,
+            input,
+            NativeWriter::new(Arrangement::PrettyArray),
+        ),
+        (None, Format::Json) => write(
+            args,
+            printer,
+            selection,
+            input,
+            NativeWriter::new(Arrangement::Array),
+        ),
+    }
+}
+
+/// What to write: as `--to` says, else as the output's name does.
+fn format(args: &ConvertArgs) -> Result<Format> {
+    let by_name = || {
+        let name = args.output.as_deref()?;
+        let (_, extension) = name.rsplit_once('.')?;
+        match extension.to_ascii_lowercase().as_str() {
+            "json" => Some(Format::Json),
+            "ndjson" | "jsonl" => Some(Format::Ndjson),
+            _ => None,
+        }
+    };
+    args.to
+        .or_else(by_name)
+        .ok_or_else(|| Error::usage("which format? name it with --to json or --to ndjson"))
+}
+
+/// A conversion of one file into one output.
+struct Job<'a, W> {
+    args: &'a ConvertArgs,
+    printer: &'a Printer,
+    selection: Selection,
+    key_scratch: Vec<u8>,
+    writer: W,
+    output: OutputFile,
+}
+
+impl<W: Document> Conversion for Job<'_, W> {
+    type Sink = W;
+
+    fn sink(&mut self) -> &mut W {
+        &mut self.writer
+    }
+
+    fn wants(&mut self, record: &Record<'_>) -> Result<bool> {
+        if self.selection.is_everything() {
+            return Ok(true);
+        }
+        let key = record.key_bytes(&mut self.key_scratch)?;
+        Ok(self.selection.matches(
+            record.db,
+            key,
+            record.value_type(),
+            record.expire_at_ms,
+            Some(record.encoded_len()),
+        ))
+    }
+
+    fn progress(&mut self, _offset: u64) -> Result<()> {
+        /// How much text is handed to the system at once.
+        const CHUNK_BYTES: usize = 256 * 1024;
+        if self.writer.text().len() >= CHUNK_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn damaged(&mut self, error: Error) -> Result<()> {
+        if !self.args.keep_going {
+            return Err(error);
+        }
+        self.printer
+            .finding(&damage_finding(&error.in_file(&self.args.input)));
+        Ok(())
+    }
+}
+
+impl<W: Document> Job<'_, W> {
+    fn flush(&mut self) -> Result<()> {
+        self.output.put(self.writer.text())?;
+        self.writer.text().clear();
+        Ok(())
+    }
+}
+
+fn write<W: Document>(
+    args: &ConvertArgs,
+    printer: &Printer,
+    selection: Selection,
+    input: Input,
+    mut writer: W,
+) -> Result<Exit> {
+    let (origin, source) = input.into_parts();
+    if args.meta {
+        let ByteSource::Mapped(first_pass) = &source else {
+            return Err(Error::new(ErrorKind::Internal("a spooled input is mapped")));
+        };
+        let mut reader = RdbReader::new(first_pass.clone()).at_offset(origin.base_offset());
+        let mut header = header_of_rdb(&mut reader).map_err(|error| origin.explain(error))?;
+        if args.no_functions {
+            header.functions.clear();
+        }
+        writer.header(&header);
+    }
+    let output = match args.output.as_deref() {
+        None | Some("-") => OutputFile::stdout()?,
+        Some(path) => OutputFile::create(
+            path,
+            &OutputOptions::new()
+                .force(args.force)
+                .sources(origin.file_id()),
+        )?,
+    };
+    let progress = Progress::watch(printer, origin.progress());
+    let mut job = Job {
+        args,
+        printer,
+        selection,
+        key_scratch: Vec::new(),
+        writer,
+        output,
+    };
+    let converted = convert(&origin, source, &mut job);
+    drop(progress);
+    let converted = match converted {
+        Ok(converted) => converted,
+        Err(error) => {
+            // Whole lines that are known to be right reach stdout; a file is given up.
+            job.flush()?;
+            return Err(error);
+        }
+    };
+    job.writer.finish();
+    job.flush()?;
+    let written = job.output.commit()?;
+    printer.phase(&format!(
+        "{} keys, {} bytes written",
+        grouped(converted.keys),
+        grouped(written)
+    ));
+    if !args.meta {
+        warn_of_left_out(&converted, printer);
+    }
+    Ok(if converted.damaged > 0 {
+        Exit::No
+    } else {
+        Exit::Done
+    })
+}
+
+fn convert<W: Document>(
+    origin: &Origin,
+    source: ByteSource,
+    job: &mut Job<'_, W>,
+) -> Result<Converted> {
+    let mode = if job.args.keep_going {
+        ChecksumMode::Report
+    } else {
+        ChecksumMode::Require
+    };
+    let mut reader = RdbReader::new(source)
+        .at_offset(origin.base_offset())
+        .checksum(mode);
+    let converted = convert_rdb(&mut reader, job).map_err(|error| origin.explain(error))?;
+    let offset = reader.offset();
+    match origin.after_rdb(&mut reader.into_source(), offset)? {
+        AfterRdb::Log => {
+            let what = "the log behind the RDB of a hybrid AOF";
+            let error = Error::new(ErrorKind::Unsupported { what: what.into() });
+            return Err(error.at_offset(offset).in_file(origin.name()));
+        }
+        AfterRdb::Trailing { offset } => {
+            job.printer.warning(&format!(
+                "{}: bytes after the end of the RDB are left out (at {offset:#x})",
+                origin.name()
+            ));
+        }
+        _ => {}
+    }
+    origin.check_unchanged()?;
+    Ok(converted)
+}
+
+/// Says what belongs to no key and therefore is not in the output.
+fn warn_of_left_out(converted: &Converted, printer: &Printer) {
+    let counts = [
+        (converted.functions, "function libraries"),
+        (converted.module_aux, "module records"),
+        (converted.scripts, "scripts"),
+    ];
+    let parts: Vec<_> = counts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, noun)| format!("{n} {noun}"))
+        .collect();
+    if !parts.is_empty() {
+        printer.warning(&format!(
+            "left out because they belong to no key: {} (--meta includes them)",
+            parts.join(", ")
+        ));
+    }
+}

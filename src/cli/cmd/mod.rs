@@ -1,0 +1,6 @@
+//! One file per command.
+
+pub(crate) mod convert;
+pub(crate) mod docs;
+pub(crate) mod inspect;
+pub(crate) mod verify;

@@ -1,0 +1,253 @@
+//! `verify`: findings on stdout, the verdict in the exit code.
+
+use std::io::{self, Write as _};
+
+use rayon::prelude::*;
+use rdbkit::error::{Error, Result};
+use rdbkit::input::{Expanded, Purpose};
+use rdbkit::ops::verify::{Verified, VerifyOptions, verify_input};
+use rdbkit::report::lines::{self, Object};
+use rdbkit::report::table::{bytes, grouped};
+use rdbkit::report::{Finding, Level, Tally, Verdict, junit};
+
+use crate::cli::args::{ReportFormat, VerifyArgs};
+use crate::cli::exit::Exit;
+use crate::cli::open;
+use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
+
+/// Checks every input and reports.
+pub(crate) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit> {
+    let mut report = Report::new(args);
+    let mut inputs = Vec::new();
+    for spec in &args.inputs {
+        match open::expand(spec, Purpose::Survey, printer) {
+            Ok(expansion) => {
+                report.skipped += expansion.skipped;
+                inputs.extend(expansion.inputs);
+            }
+            // One input that cannot be looked at must not hide what is wrong with the others.
+            Err(error) => report.input(&Checked::unable(spec, &error))?,
+        }
+    }
+    report.is_single = args.inputs.len() == 1 && inputs.len() <= 1;
+    match inputs.as_slice() {
+        [only] => report.input(&check(args, only, printer))?,
+        several => {
+            let checked: Vec<_> = several
+                .par_iter()
+                .map(|input| check(args, input, printer))
+                .collect();
+            checked
+                .iter()
+                .try_for_each(|checked| report.input(checked))?;
+        }
+    }
+    report.finish()
+}
+
+/// One input and what was found in it.
+struct Checked {
+    name: String,
+    verified: Verified,
+    findings: Vec<Finding>,
+}
+
+impl Checked {
+    fn unable(name: &str, error: &Error) -> Self {
+        let mut finding = Finding::of_error(error, Level::Error);
+        finding.place.file.get_or_insert_with(|| name.to_owned());
+        let mut verified = Verified::default();
+        verified.tally.add(&finding);
+        Checked {
+            name: name.to_owned(),
+            verified,
+            findings: vec![finding],
+        }
+    }
+}
+
+fn check(args: &VerifyArgs, input: &Expanded, printer: &Printer) -> Checked {
+    let name = input.path.display().to_string();
+    let input = match args.input_args.open(&input.path) {
+        Ok(input) => input,
+        Err(error) => return Checked::unable(&name, &error),
+    };
+    printer.phase(&format!("{name}: checking"));
+    let progress = Progress::watch(printer, input.origin().progress());
+    let mut findings = Vec::new();
+    let options = VerifyOptions {
+        shallow: args.shallow,
+    };
+    let verified = verify_input(input, options, &mut |finding| findings.push(finding));
+    drop(progress);
+    printer.phase(&format!(
+        "{name}: {} keys in {}",
+        grouped(verified.keys),
+        bytes(verified.bytes)
+    ));
+    Checked {
+        name,
+        verified,
+        findings,
+    }
+}
+
+/// Prints findings as they come and the summary last.
+struct Report<'a> {
+    args: &'a VerifyArgs,
+    format: ReportFormat,
+    tally: Tally,
+    totals: Verified,
+    inputs: u64,
+    skipped: usize,
+    is_single: bool,
+    cases: Vec<junit::Case>,
+}
+
+impl<'a> Report<'a> {
+    fn new(args: &'a VerifyArgs) -> Self {
+        Report {
+            args,
+            format: if args.json {
+                ReportFormat::Json
+            } else {
+                args.format
+            },
+            tally: Tally::default(),
+            totals: Verified::default(),
+            inputs: 0,
+            skipped: 0,
+            is_single: true,
+            cases: Vec::new(),
+        }
+    }
+
+    fn print(&self, text: &[u8]) -> Result<()> {
+        io::stdout()
+            .lock()
+            .write_all(text)
+            .map_err(|e| Error::io("cannot write to stdout", e))
+    }
+
+    fn input(&mut self, checked: &Checked) -> Result<()> {
+        let Checked {
+            name,
+            verified,
+            findings,
+        } = checked;
+        self.inputs += 1;
+        self.tally.merge(&verified.tally);
+        self.totals.keys += verified.keys;
+        self.totals.expires += verified.expires;
+        self.totals.bytes += verified.bytes;
+        let verdict = verified.tally.verdict(self.args.strict);
+        match self.format {
+            ReportFormat::Text => {
+                let mut text: String = findings
+                    .iter()
+                    .map(|finding| format!("{finding}\n"))
+                    .collect();
+                text += &format!("{name}: {}\n", sentence(verified, verdict));
+                self.print(text.as_bytes())
+            }
+            ReportFormat::Json => {
+                let mut text: Vec<u8> = findings
+                    .iter()
+                    .flat_map(|finding| lines::line("finding", lines::finding(finding)))
+                    .collect();
+                if self.is_single {
+                    self.totals = verified.clone();
+                } else {
+                    text.extend(lines::line(
+                        "input",
+                        summary(verified, verdict).string("file", name),
+                    ));
+                }
+                self.print(&text)
+            }
+            ReportFormat::Junit => {
+                self.cases.push(junit::Case {
+                    name: name.clone(),
+                    findings: findings.clone(),
+                    strict: self.args.strict,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Exit> {
+        let verdict = self.tally.verdict(self.args.strict);
+        match self.format {
+            ReportFormat::Text if self.is_single && self.skipped == 0 => {}
+            ReportFormat::Text => {
+                let files = if self.inputs == 1 { "file" } else { "files" };
+                let skipped = match self.skipped {
+                    0 => String::new(),
+                    n => format!(", {n} not recognised and left out"),
+                };
+                self.print(
+                    format!(
+                        "{} {files} checked{skipped}: {}\n",
+                        self.inputs,
+                        verdict.as_str()
+                    )
+                    .as_bytes(),
+                )?;
+            }
+            ReportFormat::Json => {
+                self.totals.tally = self.tally.clone();
+                let data = summary(&self.totals, verdict)
+                    .number("inputs", self.inputs)
+                    .number("skipped", self.skipped as u64);
+                self.print(&lines::line("summary", data))?;
+            }
+            ReportFormat::Junit => self.print(junit::document(&self.cases).as_bytes())?,
+        }
+        Ok(verdict.into())
+    }
+}
+
+/// The verdict for people.
+fn sentence(verified: &Verified, verdict: Verdict) -> String {
+    let Tally {
+        errors,
+        warnings,
+        unable,
+        ..
+    } = verified.tally;
+    let count =
+        |n: u64, noun: &str| format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" });
+    let problems: Vec<_> = [(errors + unable, "error"), (warnings, "warning")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, noun)| count(n, noun))
+        .collect();
+    let mut facts: Vec<_> = verified
+        .dialect
+        .map(|dialect| dialect.to_string())
+        .into_iter()
+        .collect();
+    facts.push(count(verified.keys, "key"));
+    facts.push(bytes(verified.bytes));
+    let word = verdict.as_str();
+    match problems.is_empty() {
+        true => format!("{word} ({})", facts.join(", ")),
+        false => format!("{word}: {} ({})", problems.join(", "), facts.join(", ")),
+    }
+}
+
+/// The data of an `input` or `summary` line.
+fn summary(verified: &Verified, verdict: Verdict) -> Object {
+    Object::new()
+        .string("verdict", verdict.as_str())
+        .number("exit", verdict.exit())
+        .optional("kind", Some(&verified.kind).filter(|kind| !kind.is_empty()))
+        .optional("magic", verified.dialect.map(|dialect| dialect.magic()))
+        .optional_number("version", verified.dialect.map(|dialect| dialect.version))
+        .number("bytes", verified.bytes)
+        .number("keys", verified.keys)
+        .number("expires", verified.expires)
+        .object("findings", lines::tally(&verified.tally))
+}

@@ -1,0 +1,115 @@
+//! What goes to stderr: errors, warnings, phases. Data never does, and nothing here goes to stdout.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Instant;
+
+use anstream::ColorChoice;
+use clap::builder::styling::{AnsiColor, Color, Style};
+use rdbkit::error::{Code, Error};
+use rdbkit::report::{Finding, Level};
+
+use super::args::{Global, When};
+
+/// Decides what is said and how.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    quiet: bool,
+    verbose: bool,
+    choice: ColorChoice,
+    started: Instant,
+}
+
+const RED: Style = Style::new()
+    .bold()
+    .fg_color(Some(Color::Ansi(AnsiColor::Red)));
+const YELLOW: Style = Style::new()
+    .bold()
+    .fg_color(Some(Color::Ansi(AnsiColor::Yellow)));
+const CYAN: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
+
+impl Printer {
+    pub(crate) fn new(global: &Global) -> Self {
+        let choice = match global.color {
+            When::Auto => ColorChoice::Auto,
+            When::Always => ColorChoice::Always,
+            When::Never => ColorChoice::Never,
+        };
+        choice.write_global();
+        Printer {
+            quiet: global.quiet,
+            verbose: global.verbose,
+            choice,
+            started: Instant::now(),
+        }
+    }
+
+    /// Whether a progress bar would be seen and is wanted.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Whether data on stdout may be coloured.
+    pub(crate) fn colours_stdout(&self) -> bool {
+        match self.choice {
+            ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+            }
+        }
+    }
+
+    fn say(&self, style: Style, word: &str, text: &str) {
+        // A closed stderr is no reason to fail.
+        let _ = writeln!(anstream::stderr(), "{style}{word}{style:#}: {text}");
+    }
+
+    /// Says what went wrong, and what to do about it if that is known.
+    pub(crate) fn error(&self, error: &Error) {
+        self.say(RED, "error", &error.to_string());
+        if let Some(hint) = hint(error) {
+            self.say(CYAN, "hint", hint);
+        }
+    }
+
+    /// Says what is odd.
+    pub(crate) fn warning(&self, text: &str) {
+        if !self.quiet {
+            self.say(YELLOW, "warning", text);
+        }
+    }
+
+    /// Shows a finding while something else is being made.
+    pub(crate) fn finding(&self, finding: &Finding) {
+        let text = finding.to_string();
+        match finding.level {
+            Level::Error => self.say(RED, "error", text.strip_prefix("error: ").unwrap_or(&text)),
+            Level::Warning => self.warning(text.strip_prefix("warning: ").unwrap_or(&text)),
+        }
+    }
+
+    /// With `-v`, says what was just done and how long after the start.
+    pub(crate) fn phase(&self, text: &str) {
+        if self.verbose {
+            let seconds = self.started.elapsed().as_secs_f64();
+            let _ = writeln!(anstream::stderr(), "[{seconds:8.3} s] {text}");
+        }
+    }
+}
+
+/// What a person can do about an error.
+fn hint(error: &Error) -> Option<&'static str> {
+    match error.code() {
+        Code::UnexpectedEof => {
+            Some("the file was cut short: compare its size with the original, or copy it again")
+        }
+        Code::ChecksumMismatch => Some(
+            "the file changed after it was written: copy it again; `rdbkit verify` lists what is readable",
+        ),
+        Code::UnknownType | Code::UnknownOpcode | Code::UnsupportedVersion | Code::Unsupported => {
+            Some("`rdbkit --version` lists what this release reads")
+        }
+        Code::BadMagic => Some("`rdbkit inspect` tells what kind of file it is; `--as` overrides"),
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! The bytes of an input: mapped, or through a window.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::bytes::map::Map;
+use crate::bytes::source::{Source, StreamSource};
+
+/// Where the bytes of an input come from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ByteSource {
+    /// A mapped file.
+    Mapped(MappedSource),
+    /// A file, a pipe or a decompressor.
+    Stream(StreamSource<Box<dyn Read + Send>>),
+}
+
+impl Source for ByteSource {
+    fn data(&self) -> &[u8] {
+        match self {
+            ByteSource::Mapped(source) => source.data(),
+            ByteSource::Stream(source) => source.data(),
+        }
+    }
+
+    fn is_final(&self) -> bool {
+        match self {
+            ByteSource::Mapped(source) => source.is_final(),
+            ByteSource::Stream(source) => source.is_final(),
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        match self {
+            ByteSource::Mapped(source) => source.consume(n),
+            ByteSource::Stream(source) => source.consume(n),
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        match self {
+            ByteSource::Mapped(source) => source.fill(),
+            ByteSource::Stream(source) => source.fill(),
+        }
+    }
+
+    fn look_back(&self) -> Option<&[u8]> {
+        match self {
+            ByteSource::Mapped(source) => source.look_back(),
+            ByteSource::Stream(source) => source.look_back(),
+        }
+    }
+}
+
+/// What is left of a mapped file.
+#[derive(Clone, Debug)]
+pub struct MappedSource {
+    map: Arc<Map>,
+    start: usize,
+    at: usize,
+    read: Arc<AtomicU64>,
+}
+
+impl MappedSource {
+    pub(super) fn new(map: Arc<Map>, at: usize, read: Arc<AtomicU64>) -> Self {
+        let mut source = MappedSource {
+            map,
+            start: at,
+            at: 0,
+            read,
+        };
+        source.consume(at);
+        source
+    }
+
+    /// The whole map: whoever keeps it can borrow from it for as long.
+    #[must_use]
+    pub fn map(&self) -> &Arc<Map> {
+        &self.map
+    }
+
+    /// Where in the map the bytes begin that are not consumed yet.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+}
+
+impl Source for MappedSource {
+    fn look_back(&self) -> Option<&[u8]> {
+        self.map.bytes().get(self.start..)
+    }
+
+    fn data(&self) -> &[u8] {
+        &self.map.bytes()[self.at..]
+    }
+
+    fn is_final(&self) -> bool {
+        true
+    }
+
+    fn consume(&mut self, n: usize) {
+        let n = n.min(self.map.bytes().len() - self.at);
+        self.at += n;
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! "Seen before?" within one value: members of a set, fields of a hash.
+//!
+//! A [`MemberSet`] keeps 8 bytes per element, the hash, and serves one value after
+//! the other. It tells which hashes occur twice; as two elements may share a
+//! hash, the caller walks the value again and compares those few.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::quality::RandomState;
+
+use crate::bytes::Text;
+
+/// Up to here comparing each with each is faster than sorting.
+const FEW: usize = 64;
+/// Capacity that is kept for the next value.
+const KEPT_HASHES: usize = 1 << 20;
+
+/// The hashes of a value's elements.
+///
+/// ```
+/// use rdbkit::bytes::Text;
+/// use rdbkit::keyset::members::MemberSet;
+///
+/// let mut members = MemberSet::new();
+/// for member in [Text::Bytes(b"a"), Text::Int(1), Text::Bytes(b"1")] {
+///     let hash = members.hash(member);
+///     members.insert(hash);
+/// }
+/// let again = members.hash(Text::Int(1));
+/// assert_eq!(members.candidates(), [again]);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemberSet {
+    hasher: RandomState,
+    hashes: Vec<u64>,
+}
+
+impl MemberSet {
+    /// Makes an empty set.
+    #[must_use]
+    pub fn new() -> Self {
+        MemberSet::default()
+    }
+
+    /// Hashes an element; an integer and its decimal text are the same element.
+    #[must_use]
+    #[inline]
+    pub fn hash(&self, element: Text<'_>) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(element.as_bytes(&mut itoa::Buffer::new()));
+        hasher.finish()
+    }
+
+    /// Adds an element by its hash.
+    #[inline]
+    pub fn insert(&mut self, hash: u64) {
+        self.hashes.push(hash);
+    }
+
+    /// Makes the set ready for another value. Much memory is given back.
+    pub fn clear(&mut self) {
+        self.hashes.clear();
+        self.hashes.shrink_to(KEPT_HASHES);
+    }
+
+    /// The hashes that occur more than once, ascending, each once; the set holds nothing else afterwards.
+    ///
+    /// A binary search in them says whether an element of a second walk is worth comparing.
+    pub fn candidates(&mut self) -> &[u64] {
+        if self.hashes.len() <= FEW && !has_repeat(&self.hashes) {
+            self.hashes.clear();
+            return &[];
+        }
+        self.hashes.sort_unstable();
+        let (mut kept, mut start) = (0, 0);
+        for end in 1..=self.hashes.len() {
+            if self.hashes.get(end) == self.hashes.get(start) {
+                continue;
+            }
+            if end - start > 1 {
+                self.hashes[kept] = self.hashes[start];
+                kept += 1;
+            }
+            start = end;
+        }
+        self.hashes.truncate(kept);
+        &self.hashes
+    }
+}
+
+/// Whether a hash occurs twice among a few.
+///
+/// Folding without a branch lets the compiler use vector registers.
+fn has_repeat(hashes: &[u64]) -> bool {
+    hashes.iter().enumerate().any(|(index, hash)| {
+        hashes[..index]
+            .iter()
+            .fold(false, |any, other| any | (other == hash))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn candidates_are_those_of_a_map(values in proptest::collection::vec(0..60u64, 0..200)) {
+            let mut members = MemberSet::new();
+            for _ in 0..2 {
+                members.clear();
+                values.iter().for_each(|&hash| members.insert(hash));
+                let twice = |n: &u64| values.iter().filter(|value| *value == n).count() > 1;
+                let expected: Vec<u64> = (0..60).filter(twice).collect();
+                prop_assert_eq!(members.candidates(), &expected[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn integers_are_their_text() {
+        let members = MemberSet::new();
+        assert_eq!(
+            members.hash(Text::Int(-12)),
+            members.hash(Text::Bytes(b"-12"))
+        );
+        assert_ne!(
+            members.hash(Text::Int(-12)),
+            members.hash(Text::Bytes(b"12"))
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! A stream's state beside its entries: counters, consumer groups, idempotent producers.
+
+use std::fmt;
+
+/// The id of a stream entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId {
+    /// Milliseconds.
+    pub ms: u64,
+    /// Sequence number within the millisecond.
+    pub seq: u64,
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ms, self.seq)
+    }
+}
+
+/// What a stream knows beside its entries; what its version lacks is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamState {
+    /// Entries that are not deleted.
+    pub length: u64,
+    /// The greatest id ever used.
+    pub last_id: StreamId,
+    /// The id of the first entry (7.0+).
+    pub first_id: Option<StreamId>,
+    /// The greatest id ever deleted (7.0+).
+    pub max_deleted_id: Option<StreamId>,
+    /// Entries ever added (7.0+).
+    pub entries_added: Option<u64>,
+    /// Consumer groups, in file order.
+    pub groups: Vec<Group>,
+    /// Idempotent producers (8.6+).
+    pub idmp: Option<Idmp>,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// The last id delivered.
+    pub last_id: StreamId,
+    /// Entries the group has read; -1 is unknown (7.0+).
+    pub entries_read: Option<i64>,
+    /// Delivered and not acknowledged, ascending.
+    pub pending: Vec<Pending>,
+    /// Consumers, in file order.
+    pub consumers: Vec<Consumer>,
+    /// Ids given back without acknowledgement, in the order of claiming (8.8+).
+    pub nacked: Option<Vec<StreamId>>,
+}
+
+/// An entry of a group's PEL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The entry.
+    pub id: StreamId,
+    /// Index of its owner in [`Group::consumers`]; none after a NACK.
+    pub consumer: Option<u32>,
+    /// When it was delivered last.
+    pub delivered_at_ms: i64,
+    /// How often.
+    pub count: u64,
+}
+
+/// A consumer of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// When it was seen last.
+    pub seen_at_ms: i64,
+    /// When it got something last; -1 is never (7.2+).
+    pub active_at_ms: Option<i64>,
+}
+
+/// Settings and memory of idempotent production (Redis 8.6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Idmp {
+    /// How long an id is remembered, in seconds.
+    pub duration_s: u64,
+    /// How many are remembered per producer.
+    pub max: u64,
+    /// Producers, in file order.
+    pub producers: Vec<Producer>,
+    /// Idempotent ids ever added.
+    pub iids_added: u64,
+    /// Duplicates ever refused.
+    pub iids_duplicates: u64,
+}
+
+/// A producer and what it sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Producer {
+    /// Its id.
+    pub id: Vec<u8>,
+    /// Idempotent ids and the entries they made, oldest first.
+    pub entries: Vec<(Vec<u8>, StreamId)>,
+}

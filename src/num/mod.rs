@@ -1,0 +1,145 @@
+//! Numbers as the servers read and print them.
+//!
+//! | text | read by | printed by |
+//! |---|---|---|
+//! | integers | [`parse_i64`] (`string2ll`) | plain decimal |
+//! | scores and other doubles | [`parse_f64`] (`strtod`) | [`score_text`], [`digest_score_text`] |
+//! | INCRBYFLOAT operands | [`LongDouble::parse`] (`strtold`) | [`LongDouble`]'s `Display` |
+//!
+//! Nothing here may be replaced by Rust's own parsing and printing: the servers'
+//! texts go into AOF files and digests byte for byte, and their rules of what is
+//! a number decide which command fails.
+
+pub mod flavor;
+pub mod fpconv;
+pub mod longdouble;
+pub mod printf17;
+pub mod strtod;
+
+pub use flavor::{Flavor, Product};
+pub use longdouble::LongDouble;
+pub use strtod::parse_f64;
+
+/// Reads an integer by the rule of `util.c string2ll`.
+///
+/// Decimal digits with an optional `-`; no `+`, no blank, no leading zero, no
+/// `-0`, nothing outside `i64`. So the text is always the one that printing the
+/// number gives back.
+#[must_use]
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        b"0" => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // 19 digits are the most that i64 has.
+    if !matches!(digits.first(), Some(b'1'..=b'9')) || digits.len() > 19 {
+        return None;
+    }
+    let mut magnitude = 0u64;
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // 19 nines fit into u64.
+        magnitude = magnitude * 10 + u64::from(digit);
+    }
+    if negative {
+        0i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    }
+}
+
+/// Prints a double as replies and scripts of that release show it.
+///
+/// From Redis 7.2 on (`util.c d2string`) an integral value up to 2^62 prints as
+/// an integer, anything else as fpconv does; before, `%.17g`.
+#[must_use]
+pub fn score_text(value: f64, flavor: Flavor) -> String {
+    const LIMIT: f64 = (1u64 << 62) as f64;
+    if flavor.prints_17g() {
+        printf17::text(value)
+    } else if value != 0.0 && value.abs() <= LIMIT && value == value.trunc() {
+        (value as i64).to_string()
+    } else {
+        fpconv::text(value)
+    }
+}
+
+/// Prints a score as DEBUG DIGEST hashes it and as an AOF rewrite logs it.
+#[must_use]
+pub fn digest_score_text(value: f64, flavor: Flavor) -> String {
+    if flavor.prints_17g() {
+        printf17::text(value)
+    } else {
+        fpconv::text(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn integers_follow_string2ll() {
+        let cases: &[(&[u8], Option<i64>)] = &[
+            (b"0", Some(0)),
+            (b"-1", Some(-1)),
+            (b"9223372036854775807", Some(i64::MAX)),
+            (b"-9223372036854775808", Some(i64::MIN)),
+            (b"9223372036854775808", None),
+            (b"-9223372036854775809", None),
+            (b"99999999999999999999", None),
+            (b"", None),
+            (b"-", None),
+            (b"-0", None),
+            (b"05", None),
+            (b"+5", None),
+            (b" 5", None),
+            (b"5 ", None),
+            (b"0x10", None),
+            (b"1e3", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_i64(text), *expected, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn scores_print_by_release() {
+        let old = Flavor::redis(7, 0);
+        let new = Flavor::redis(8, 6);
+        let cases = [
+            // value, before 7.2, reply since, digest since
+            (1.0, "1", "1", "1"),
+            (-0.0, "-0", "-0", "-0"),
+            (0.1, "0.10000000000000001", "0.1", "0.1"),
+            (1e-7, "9.9999999999999995e-08", "1e-7", "1e-7"),
+            (1e17, "1e+17", "100000000000000000", "1e+17"),
+            (1e20, "1e+20", "1e+20", "1e+20"),
+            (f64::INFINITY, "inf", "inf", "inf"),
+            (f64::NEG_INFINITY, "-inf", "-inf", "-inf"),
+        ];
+        for (value, before, reply, digest) in cases {
+            assert_eq!(score_text(value, old), before);
+            assert_eq!(score_text(value, new), reply);
+            assert_eq!(digest_score_text(value, new), digest);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn integers_round_trip(n in any::<i64>()) {
+            prop_assert_eq!(parse_i64(n.to_string().as_bytes()), Some(n));
+        }
+
+        #[test]
+        fn integers_are_canonical(text in "[-+0-9 ]{0,21}") {
+            let canonical = text.parse::<i64>().ok().filter(|n| n.to_string() == text);
+            prop_assert_eq!(parse_i64(text.as_bytes()), canonical);
+        }
+    }
+}

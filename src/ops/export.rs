@@ -1,0 +1,199 @@
+//! From a record of an RDB to a sink of keys and values.
+
+use crate::bytes::Text;
+use crate::error::{Error, Flaw, Result};
+use crate::json::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
+use crate::rdb::module::{ModuleItem, ModuleItems};
+use crate::rdb::object::array::{ArrayElement, float_text};
+use crate::rdb::object::{ModuleValue, Value};
+use crate::rdb::{ModuleId, Record, Scratch, vectorset};
+
+/// Tells `sink` one key and its value.
+///
+/// # Errors
+/// The first rule that the value breaks, with database and key; the sink has forgotten the key then.
+pub fn export_record(
+    record: &Record<'_>,
+    scratch: &mut Scratch,
+    key_scratch: &mut Vec<u8>,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
+    let key = record.key_bytes(key_scratch)?;
+    let outcome = export_with_key(record, key, scratch, sink);
+    scratch.trim();
+    outcome.map_err(|error| {
+        sink.abandon_key();
+        error.in_key(record.db, key)
+    })
+}
+
+fn export_with_key(
+    record: &Record<'_>,
+    key: &[u8],
+    scratch: &mut Scratch,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
+    let value = record.value();
+    let key_meta = key_meta_entries(record)?;
+    let head = KeyHead {
+        db: record.db,
+        key,
+        value_type: record.value_type(),
+        encoding: encoding_name(&value)?,
+        expire_at_ms: record.expire_at_ms,
+        idle_s: record.idle_s,
+        freq: record.freq,
+        key_meta: key_meta.as_deref(),
+    };
+    loop {
+        sink.begin_key(&head);
+        export_value(&value, record.encoded_len(), scratch, sink)?;
+        if sink.end_key() {
+            return Ok(());
+        }
+    }
+}
+
+/// The name of a value's encoding, as JSON and reports show it.
+pub fn encoding_name(value: &Value<'_>) -> Result<Option<&'static str>> {
+    Ok(match value {
+        Value::String(string) => Some(string.stored()?.encoding_name()),
+        Value::List(list) => Some(list.encoding_name()),
+        Value::Set(set) => Some(set.encoding_name()),
+        Value::Zset(zset) => Some(zset.encoding_name()),
+        Value::Hash(hash) => Some(hash.encoding_name()),
+        Value::Stream(stream) => Some(stream.encoding_name()),
+        Value::Array(_) | Value::Module(_) => None,
+    })
+}
+
+/// The module of a value, if it is one's.
+pub fn module_id(value: &Value<'_>) -> Result<Option<ModuleId>> {
+    match value {
+        Value::Module(module) => module.id().map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn export_value(
+    value: &Value<'_>,
+    encoded_len: u64,
+    scratch: &mut Scratch,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
+    if let Value::String(string) = value {
+        sink.string(string.text(scratch)?);
+        return Ok(());
+    }
+    sink.begin_value();
+    match value {
+        Value::String(_) => {}
+        Value::List(list) => list.for_each(scratch, |element| sink.element(element))?,
+        Value::Set(set) => set.for_each(scratch, |member| sink.element(member))?,
+        Value::Zset(zset) => {
+            zset.for_each_ascending(scratch, |member, score| sink.scored(member, score))?
+        }
+        Value::Hash(hash) => {
+            hash.for_each(scratch, |field, value, at| sink.field(field, value, at))?
+        }
+        Value::Stream(stream) => {
+            stream.for_each_entry(scratch, |id, fields| sink.entry(id, fields))?;
+            sink.stream_state(&stream.state()?);
+        }
+        Value::Array(array) => {
+            let mut digits = Vec::new();
+            array.for_each(scratch, |index, element| match element {
+                ArrayElement::Text(text) => sink.item(index, text),
+                ArrayElement::Float(x) => {
+                    digits.clear();
+                    float_text(x, &mut digits);
+                    sink.item(index, Text::Bytes(&digits));
+                }
+            })?;
+            sink.array_state(array.insert_index()?);
+        }
+        Value::Module(module) => export_module(module, encoded_len, sink)?,
+    }
+    sink.end_value();
+    Ok(())
+}
+
+fn export_module(
+    module: &ModuleValue<'_>,
+    encoded_len: u64,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
+    let id = module.id()?;
+    let name = id.name();
+    let mut failure = None;
+    let data = module_data(module, &name, id.encoding_version())?;
+    let mut fields = module
+        .items()?
+        .map_while(|item| field(item).map_err(|flaw| failure = Some(flaw)).ok());
+    sink.module(
+        &name,
+        id.encoding_version(),
+        data.as_ref(),
+        &mut fields,
+        encoded_len,
+    );
+    drop(fields);
+    match failure {
+        None => Ok(()),
+        Some(flaw) => Err(Error::new(flaw.into())),
+    }
+}
+
+/// Decodes the modules that are understood beyond their items.
+fn module_data(
+    module: &ModuleValue<'_>,
+    name: &str,
+    encoding_version: u16,
+) -> Result<Option<ModuleData>> {
+    if let Some(text) = module.json_text()? {
+        // A document that is no JSON cannot be spliced; its items still say it all.
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok();
+        return Ok(is_json.then_some(ModuleData::Json(text)));
+    }
+    match (name, encoding_version) {
+        (vectorset::MODULE_NAME, 0) => match vectorset::decode(module.items()?) {
+            Ok(set) => Ok(Some(ModuleData::VectorSet(set))),
+            Err(flaw) => Err(Error::new(flaw.into())),
+        },
+        _ => Ok(None),
+    }
+}
+
+fn field(item: ModuleItem<'_>) -> Result<ModuleField, Flaw> {
+    Ok(match item {
+        ModuleItem::Sint(n) => ModuleField::Sint(n),
+        ModuleItem::Uint(n) => ModuleField::Uint(n),
+        ModuleItem::Float(x) => ModuleField::Float(x),
+        ModuleItem::Double(x) => ModuleField::Double(x),
+        ModuleItem::String(stored) => ModuleField::String(stored.to_vec()?),
+    })
+}
+
+/// Decodes items of module data for a report.
+pub fn module_fields(items: ModuleItems<'_>) -> Result<Vec<ModuleField>> {
+    items
+        .map(field)
+        .collect::<Result<_, Flaw>>()
+        .map_err(|flaw| Error::new(flaw.into()))
+}
+
+fn key_meta_entries(record: &Record<'_>) -> Result<Option<Vec<KeyMetaEntry>>> {
+    let Some(meta) = &record.key_meta else {
+        return Ok(None);
+    };
+    let entry = |class: crate::rdb::module::KeyMetaClass<'_>| {
+        let items = module_fields(class.items)?;
+        Ok(KeyMetaEntry {
+            class: class.name(),
+            version: class.version(),
+            flags: class.flags(),
+            items,
+        })
+    };
+    meta.classes().map(entry).collect::<Result<_>>().map(Some)
+}

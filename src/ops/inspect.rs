@@ -1,0 +1,220 @@
+//! `inspect`: what a file holds, without decoding values.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use super::export::{encoding_name, module_id};
+use crate::bytes::source::Source;
+use crate::error::Result;
+use crate::model::ValueType;
+use crate::rdb::{Checksum, Dialect, Item, ModuleId, RdbReader, RdbString, Record};
+
+/// Everything that `inspect` says about an RDB.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Family and version.
+    pub dialect: Option<Dialect>,
+    /// Bytes of the RDB.
+    pub bytes: u64,
+    /// Named facts, in file order; scripts (`lua`) and slot hints are counted instead.
+    pub aux: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Databases by number.
+    pub databases: BTreeMap<u32, Database>,
+    /// Values by type and encoding.
+    pub types: BTreeMap<(ValueType, String), Volume>,
+    /// Function libraries, by the name in their first line.
+    pub functions: Vec<Vec<u8>>,
+    /// Module types of values and module data: keys, and records outside the keyspace.
+    pub modules: BTreeMap<ModuleId, ModuleUse>,
+    /// Scripts in `lua` aux fields.
+    pub scripts: u64,
+    /// Slots with slot info.
+    pub slots: u64,
+    /// Hash templates.
+    pub templates: u64,
+    /// Slot migrations that were under way.
+    pub slot_imports: u64,
+    /// Keys with metadata of modules.
+    pub keys_with_metadata: u64,
+    /// The largest values, largest first.
+    pub largest: Vec<LargeKey>,
+    /// The checksum.
+    pub checksum: Option<Checksum>,
+}
+
+/// One database.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Database {
+    /// Keys.
+    pub keys: u64,
+    /// Keys with a deadline.
+    pub expires: u64,
+    /// Encoded bytes of keys and values.
+    pub bytes: u64,
+    /// What RESIZEDB said: keys and expiries.
+    pub declared: Option<(u64, u64)>,
+}
+
+/// Number and size of values.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Volume {
+    /// Keys.
+    pub keys: u64,
+    /// Encoded bytes of the values.
+    pub bytes: u64,
+}
+
+/// What a module stored.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ModuleUse {
+    /// Keys of the module's type.
+    pub keys: u64,
+    /// Records outside the keyspace.
+    pub aux_records: u64,
+}
+
+/// A key with a large value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LargeKey {
+    /// Encoded bytes of the value.
+    pub bytes: u64,
+    /// Database.
+    pub db: u32,
+    /// The key.
+    pub key: Vec<u8>,
+    /// Logical type.
+    pub value_type: ValueType,
+}
+
+/// Reads an RDB and counts; `largest` says how many large keys are kept.
+///
+/// # Errors
+/// The first broken rule of the frame. What was counted until then is in `inspection`.
+pub fn inspect_rdb<S: Source>(
+    reader: &mut RdbReader<S>,
+    largest: usize,
+    mut select: impl FnMut(&Record<'_>) -> Result<bool>,
+    inspection: &mut Inspection,
+) -> Result<()> {
+    let start = reader.offset();
+    let mut heap = BinaryHeap::new();
+    let mut db = 0;
+    let outcome = reader.for_each(|item, _| {
+        match &item {
+            Item::Header(dialect) => inspection.dialect = Some(*dialect),
+            Item::SelectDb(number) => db = *number,
+            Item::ResizeDb { keys, expires } => {
+                inspection.databases.entry(db).or_default().declared = Some((*keys, *expires))
+            }
+            Item::Key(record) if select(record)? => {
+                inspection.record(record, largest, &mut heap)?
+            }
+            Item::Key(_) => {}
+            Item::End { checksum } => inspection.checksum = Some(*checksum),
+            item => inspection.file_record(item)?,
+        }
+        Ok(())
+    });
+    inspection.bytes = reader.offset() - start;
+    inspection.largest = heap
+        .into_sorted_vec()
+        .into_iter()
+        .map(|Reverse(key)| key)
+        .collect();
+    outcome
+}
+
+impl Inspection {
+    fn file_record(&mut self, item: &Item<'_>) -> Result<()> {
+        let content = |stored: &RdbString<'_>| {
+            stored
+                .to_vec()
+                .map_err(|flaw| crate::error::Error::new(flaw.into()))
+        };
+        match item {
+            Item::Aux { key, value } => match content(key)?.as_slice() {
+                b"lua" => self.scripts += 1,
+                b"slot-info" => self.slots += 1,
+                key => self.aux.push((key.to_vec(), content(value)?)),
+            },
+            Item::SlotInfo { .. } => self.slots += 1,
+            Item::SlotImport(_) => self.slot_imports += 1,
+            Item::Function(code) => self.functions.push(library_name(&content(code)?)),
+            Item::FunctionPreGa(function) => self.functions.push(content(&function.name)?),
+            Item::ModuleAux(aux) => self.modules.entry(aux.id).or_default().aux_records += 1,
+            Item::HashTemplate(_) => self.templates += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        record: &Record<'_>,
+        largest: usize,
+        heap: &mut BinaryHeap<Reverse<LargeKey>>,
+    ) -> Result<()> {
+        let expires = u64::from(record.expire_at_ms.is_some());
+        let database = self.databases.entry(record.db).or_default();
+        database.keys += 1;
+        database.expires += expires;
+        database.bytes += record.end_offset() - record.offset;
+        let value = record.value();
+        let encoding = match module_id(&value)? {
+            Some(id) => {
+                self.modules.entry(id).or_default().keys += 1;
+                id.name()
+            }
+            None => encoding_name(&value)?.unwrap_or("array").to_owned(),
+        };
+        let volume = self
+            .types
+            .entry((record.value_type(), encoding))
+            .or_default();
+        volume.keys += 1;
+        volume.bytes += record.encoded_len();
+        self.keys_with_metadata += u64::from(record.key_meta.is_some());
+        let bytes = record.encoded_len();
+        let is_large = heap.len() < largest
+            || heap
+                .peek()
+                .is_some_and(|Reverse(smallest)| smallest.bytes < bytes);
+        if is_large && largest > 0 {
+            let key = record.key_bytes(&mut Vec::new())?.to_vec();
+            if heap.len() == largest {
+                heap.pop();
+            }
+            heap.push(Reverse(LargeKey {
+                bytes,
+                db: record.db,
+                key,
+                value_type: record.value_type(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// The release that wrote the file, as its aux fields say.
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        let version = |name: &[u8]| {
+            self.aux
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        };
+        version(b"valkey-ver")
+            .map(|v| format!("valkey {v}"))
+            .or_else(|| version(b"redis-ver").map(|v| format!("redis {v}")))
+    }
+}
+
+/// The name in a library's first line, `#!lua name=mylib`; the whole line if there is none.
+fn library_name(code: &[u8]) -> Vec<u8> {
+    let line = code.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let name = line
+        .split(|&byte| byte == b' ')
+        .find_map(|word| word.strip_prefix(b"name="));
+    name.unwrap_or(line).trim_ascii().to_vec()
+}

@@ -1,0 +1,438 @@
+//! The checks of one value: decoding it, and what decoding does not need to know.
+//!
+//! Decoding enforces the structure of every encoding. Here come duplicates,
+//! order, counters that must agree, and forms longer than a server's own.
+
+use std::cmp::Ordering;
+
+use super::verify::Reporter;
+use crate::bytes::Text;
+use crate::error::{Code, Error, Result, Value as Side, escape_key};
+use crate::keyset::members::MemberSet;
+use crate::model::stream::Group;
+use crate::model::stream::StreamState;
+use crate::rdb::object::stream::EntryTotals;
+use crate::rdb::object::{Hash, List, ModuleValue, Set, Stream, Value, Zset};
+use crate::rdb::{RdbString, Record, Scratch};
+use crate::report::{Finding, Level};
+
+/// Checks values, one after the other, with buffers that are reused.
+#[derive(Debug, Default)]
+pub(crate) struct ValueChecks {
+    scratch: Scratch,
+    members: MemberSet,
+}
+
+/// The place of a finding about a value.
+struct Place<'r, 'k> {
+    record: &'r Record<'k>,
+    key: &'r [u8],
+}
+
+impl Place<'_, '_> {
+    fn finding(
+        &self,
+        level: Level,
+        code: Code,
+        what: &'static str,
+        expected: impl Into<Side>,
+        found: impl Into<Side>,
+    ) -> Finding {
+        Finding::broken(level, code, self.record.offset, what, expected, found)
+            .in_key(self.record.db, self.key)
+    }
+
+    fn of_error(&self, error: Error) -> Finding {
+        Finding::of_error(&error.in_key(self.record.db, self.key), Level::Error)
+    }
+}
+
+impl ValueChecks {
+    /// Reports everything that is wrong with a record.
+    pub(crate) fn check(&mut self, record: &Record<'_>, key: &[u8], out: &mut Reporter<'_>) {
+        let place = Place { record, key };
+        self.expiry(&place, out);
+        self.canonical_string(&place, record.key, "key", out);
+        let outcome = match record.value() {
+            Value::String(string) => string.stored().and_then(|stored| {
+                self.canonical_string(&place, stored, "string value", out);
+                string.text(&mut self.scratch).map(|_| ())
+            }),
+            Value::List(list) => self.list(&place, &list, out),
+            Value::Set(set) => self.set(&place, &set, out),
+            Value::Zset(zset) => self.zset(&place, &zset, out),
+            Value::Hash(hash) => self.hash(&place, &hash, out),
+            Value::Stream(stream) => self.stream(&place, &stream, out),
+            Value::Array(array) => array.for_each(&mut self.scratch, |_, _| {}),
+            Value::Module(module) => self.module(&place, &module, out),
+        };
+        if let Err(error) = outcome {
+            out.add(place.of_error(error));
+        }
+        self.scratch.trim();
+    }
+
+    fn expiry(&self, place: &Place<'_, '_>, out: &mut Reporter<'_>) {
+        if place.record.expiry_opcodes > 1 {
+            out.add(place.finding(
+                Level::Warning,
+                Code::OddExpiry,
+                "expiries of a key",
+                "one",
+                "several",
+            ));
+        }
+        if place.record.expire_at_ms == Some(-1) {
+            let found = "-1, which some servers read as none and others as long past";
+            out.add(place.finding(
+                Level::Warning,
+                Code::OddExpiry,
+                "expiry of a key",
+                "a time",
+                found,
+            ));
+        }
+    }
+
+    /// Reports text that the servers would have stored as an integer.
+    fn canonical_string(
+        &self,
+        place: &Place<'_, '_>,
+        stored: RdbString<'_>,
+        what: &'static str,
+        out: &mut Reporter<'_>,
+    ) {
+        /// The longest text that servers try to store as an integer.
+        const LONGEST_INTEGER_BYTES: usize = 11;
+        let RdbString::Raw(text) = stored else {
+            return;
+        };
+        let digits = std::str::from_utf8(text)
+            .ok()
+            .filter(|_| text.len() <= LONGEST_INTEGER_BYTES);
+        let is_integer = digits
+            .and_then(|digits| digits.parse::<i32>().ok())
+            .is_some_and(|n| itoa::Buffer::new().format(n).as_bytes() == text);
+        if is_integer {
+            out.add(place.finding(
+                Level::Warning,
+                Code::NotCanonical,
+                what,
+                "an integer in binary",
+                "its decimal text",
+            ));
+        }
+    }
+
+    fn empty(&self, place: &Place<'_, '_>, elements: u64, out: &mut Reporter<'_>) {
+        if elements == 0 {
+            out.add(place.finding(
+                Level::Warning,
+                Code::EmptyKey,
+                "elements of the value",
+                "at least one, or servers drop the key",
+                "none",
+            ));
+        }
+    }
+
+    fn list(
+        &mut self,
+        place: &Place<'_, '_>,
+        list: &List<'_>,
+        out: &mut Reporter<'_>,
+    ) -> Result<()> {
+        let mut elements = 0;
+        list.for_each(&mut self.scratch, |_| elements += 1)?;
+        self.empty(place, elements, out);
+        Ok(())
+    }
+
+    fn set(&mut self, place: &Place<'_, '_>, set: &Set<'_>, out: &mut Reporter<'_>) -> Result<()> {
+        self.members.clear();
+        let mut elements = 0;
+        set.for_each(&mut self.scratch, |member| {
+            elements += 1;
+            self.members.insert(self.members.hash(member));
+        })?;
+        self.empty(place, elements, out);
+        if let Some(mut repeats) = Repeats::candidates(&mut self.members) {
+            set.for_each(&mut self.scratch, |member| repeats.look_at(member))?;
+            repeats.report(place, "member of a set", out);
+        }
+        Ok(())
+    }
+
+    fn zset(
+        &mut self,
+        place: &Place<'_, '_>,
+        zset: &Zset<'_>,
+        out: &mut Reporter<'_>,
+    ) -> Result<()> {
+        let wanted = zset.file_order(place.record.dialect);
+        let mut in_order = true;
+        let mut last = (Vec::new(), f64::NAN);
+        self.members.clear();
+        let mut elements = 0;
+        zset.for_each(&mut self.scratch, |member, score| {
+            if let Some(wanted) = wanted {
+                let order = match last.1.partial_cmp(&score) {
+                    // The first member: its predecessor's score is no number.
+                    None => wanted,
+                    Some(Ordering::Equal) => last
+                        .0
+                        .as_slice()
+                        .cmp(member.as_bytes(&mut itoa::Buffer::new())),
+                    Some(order) => order,
+                };
+                in_order &= order == wanted || order == Ordering::Equal;
+                last.0.clear();
+                last.0
+                    .extend_from_slice(member.as_bytes(&mut itoa::Buffer::new()));
+                last.1 = score;
+            }
+            elements += 1;
+            self.members.insert(self.members.hash(member));
+        })?;
+        self.empty(place, elements, out);
+        if !in_order {
+            let expected = if wanted == Some(Ordering::Less) {
+                "ascending"
+            } else {
+                "descending"
+            };
+            out.add(place.finding(
+                Level::Warning,
+                Code::BadOrder,
+                "scores of a sorted set",
+                expected,
+                "another order",
+            ));
+        }
+        if let Some(mut repeats) = Repeats::candidates(&mut self.members) {
+            zset.for_each(&mut self.scratch, |member, _| repeats.look_at(member))?;
+            repeats.report(place, "member of a sorted set", out);
+        }
+        Ok(())
+    }
+
+    fn hash(
+        &mut self,
+        place: &Place<'_, '_>,
+        hash: &Hash<'_>,
+        out: &mut Reporter<'_>,
+    ) -> Result<()> {
+        let mut earliest = None;
+        self.members.clear();
+        let mut elements = 0;
+        hash.for_each(&mut self.scratch, |field, _, at| {
+            earliest = [earliest, at].into_iter().flatten().min();
+            elements += 1;
+            self.members.insert(self.members.hash(field));
+        })?;
+        self.empty(place, elements, out);
+        if let Some(declared) = hash.declared_earliest()
+            && earliest != Some(declared)
+        {
+            let found = earliest.map_or(Side::Text("no field deadline"), Side::Signed);
+            out.add(place.finding(
+                Level::Warning,
+                Code::CountMismatch,
+                "earliest field deadline",
+                declared,
+                found,
+            ));
+        }
+        if let Some(mut repeats) = Repeats::candidates(&mut self.members) {
+            hash.for_each(&mut self.scratch, |field, _, _| repeats.look_at(field))?;
+            repeats.report(place, "field of a hash", out);
+        }
+        Ok(())
+    }
+
+    fn stream(
+        &mut self,
+        place: &Place<'_, '_>,
+        stream: &Stream<'_>,
+        out: &mut Reporter<'_>,
+    ) -> Result<()> {
+        let totals = stream.for_each_entry(&mut self.scratch, |_, fields| fields.for_each(drop))?;
+        let state = stream.state()?;
+        stream_counters(place, &totals, &state, out);
+        Ok(())
+    }
+
+    fn module(
+        &mut self,
+        place: &Place<'_, '_>,
+        module: &ModuleValue<'_>,
+        out: &mut Reporter<'_>,
+    ) -> Result<()> {
+        for item in module.items()? {
+            if let crate::rdb::ModuleItem::String(stored) = item {
+                stored
+                    .bytes(&mut self.scratch.first)
+                    .map_err(|flaw| Error::new(flaw.into()).at_offset(place.record.offset))?;
+            }
+        }
+        let id = module.id()?;
+        if id.name() == crate::rdb::vectorset::MODULE_NAME && id.encoding_version() == 0 {
+            let decoded = crate::rdb::vectorset::decode(module.items()?);
+            decoded.map_err(|flaw| Error::new(flaw.into()).at_offset(place.record.offset))?;
+        }
+        if let Some(text) = module.json_text()?
+            && serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_err()
+        {
+            out.add(place.finding(
+                Level::Warning,
+                Code::BadModule,
+                "text of a JSON document",
+                "JSON",
+                "something else",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Compares a stream's counters with its entries.
+///
+/// A tombstone above `max_deleted_id` is no flaw: trimming leaves some. Nor is a
+/// group ahead of its stream: XGROUP takes any id.
+fn stream_counters(
+    place: &Place<'_, '_>,
+    totals: &EntryTotals,
+    state: &StreamState,
+    out: &mut Reporter<'_>,
+) {
+    let dialect = place.record.dialect;
+    // Valkey 9.1 compares the length, Redis 8.8 the other counters too.
+    let level_of_length = if dialect.is_valkey() || dialect.version >= 14 {
+        Level::Error
+    } else {
+        Level::Warning
+    };
+    let level_of_others = if !dialect.is_valkey() && dialect.version >= 14 {
+        Level::Error
+    } else {
+        Level::Warning
+    };
+    let mut differ = |level, what, expected: Side, found: Side| {
+        out.add(place.finding(level, Code::StreamCounters, what, expected, found));
+    };
+    if totals.live != state.length {
+        differ(
+            level_of_length,
+            "length of a stream",
+            totals.live.into(),
+            state.length.into(),
+        );
+    }
+    if totals
+        .greatest_id
+        .is_some_and(|greatest| greatest > state.last_id)
+    {
+        differ(
+            Level::Warning,
+            "last id of a stream",
+            "at least its greatest id".into(),
+            "a smaller one".into(),
+        );
+    }
+    let first = totals.first_id.unwrap_or_default();
+    if state
+        .first_id
+        .is_some_and(|declared| declared != first && totals.live > 0)
+    {
+        differ(
+            Level::Warning,
+            "first id of a stream",
+            "that of its first entry".into(),
+            "another".into(),
+        );
+    }
+    if state
+        .max_deleted_id
+        .is_some_and(|deleted| deleted > state.last_id)
+    {
+        differ(
+            Level::Warning,
+            "greatest deleted id of a stream",
+            "at most its last id".into(),
+            "a greater one".into(),
+        );
+    }
+    let Some(added) = state.entries_added else {
+        return;
+    };
+    if added < state.length {
+        differ(
+            level_of_others,
+            "entries ever added to a stream",
+            "at least its length".into(),
+            added.into(),
+        );
+    }
+    let ahead = |group: &Group| {
+        group
+            .entries_read
+            .is_some_and(|read| u64::try_from(read).is_ok_and(|read| read > added))
+    };
+    if level_of_others == Level::Error && state.groups.iter().any(ahead) {
+        differ(
+            Level::Error,
+            "entries that a group has read",
+            "at most those ever added".into(),
+            "more".into(),
+        );
+    }
+}
+
+/// The members whose hashes stand twice, looked at a second time.
+struct Repeats {
+    hasher: MemberSet,
+    hashes: Vec<u64>,
+    members: Vec<Vec<u8>>,
+}
+
+impl Repeats {
+    /// Starts the second look, if any hash stands twice.
+    fn candidates(members: &mut MemberSet) -> Option<Self> {
+        let hashes = members.candidates().to_vec();
+        (!hashes.is_empty()).then(|| Repeats {
+            hasher: members.clone(),
+            hashes,
+            members: Vec::new(),
+        })
+    }
+
+    fn look_at(&mut self, member: Text<'_>) {
+        if self.hashes.binary_search(&self.hasher.hash(member)).is_ok() {
+            self.members.push(member.to_vec());
+        }
+    }
+
+    fn report(mut self, place: &Place<'_, '_>, what: &'static str, out: &mut Reporter<'_>) {
+        self.members.sort_unstable();
+        for chunk in self
+            .members
+            .chunk_by(|a, b| a == b)
+            .filter(|chunk| chunk.len() > 1)
+        {
+            let mut finding = place.finding(
+                Level::Error,
+                Code::DuplicateMember,
+                what,
+                "once",
+                chunk.len(),
+            );
+            finding.message = format!(
+                "{} {}: expected once, found {} times",
+                what,
+                escape_key(&chunk[0]),
+                chunk.len()
+            );
+            out.add(finding);
+        }
+    }
+}

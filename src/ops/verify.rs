@@ -1,0 +1,454 @@
+//! `verify`: everything that can be checked without a server.
+//!
+//! Framing errors end the check, because nothing after them has a place. What is
+//! wrong inside one value is reported and the next key is looked at. Levels:
+//! a rule that some server enforces is an error, one that only says what servers
+//! would have written is a warning.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::value_checks::ValueChecks;
+use crate::bytes::source::Source;
+use crate::error::{Code, Error, ErrorKind, Result, Value};
+use crate::input::{AfterRdb, ByteSource, Input, Kind, Origin};
+use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet, Outcome};
+use crate::rdb::string::string;
+use crate::rdb::{Checksum, ChecksumMode, Dialect, Item, RdbReader, RdbString, Record};
+use crate::report::{Finding, Level, Tally};
+
+/// What to check.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VerifyOptions {
+    /// Framing and checksum only; values are not decoded, duplicates not looked for.
+    pub shallow: bool,
+}
+
+/// What was seen on the way.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// What the input is, in words.
+    pub kind: String,
+    /// Family and version, if the header was readable.
+    pub dialect: Option<Dialect>,
+    /// Bytes of the RDB that were read.
+    pub bytes: u64,
+    /// Keys of all databases.
+    pub keys: u64,
+    /// Keys with a deadline.
+    pub expires: u64,
+    /// Whether the end of the file was reached.
+    pub complete: bool,
+    /// Whether the writer stored no checksum where the version has one.
+    pub checksum_missing: bool,
+    /// All findings by code.
+    pub tally: Tally,
+}
+
+/// Checks an input of any kind and passes every finding to `report`.
+///
+/// Errors of reading are findings too, with a fault that is not the input's.
+pub fn verify_input(
+    input: Input,
+    options: VerifyOptions,
+    report: &mut dyn FnMut(Finding),
+) -> Verified {
+    let (origin, source) = input.into_parts();
+    let mut named = |mut finding: Finding| {
+        finding
+            .place
+            .file
+            .get_or_insert_with(|| origin.name().to_owned());
+        report(finding);
+    };
+    let mut verified = match origin.kind() {
+        Kind::Rdb => verify_file(&origin, source, options, &mut named),
+        kind => {
+            let what = format!("{} as input of verify", kind.name());
+            let error = Error::new(ErrorKind::Unsupported { what: what.into() });
+            let mut verified = Verified {
+                kind: kind.name().to_owned(),
+                ..Verified::default()
+            };
+            verified.add(Finding::of_error(&error, Level::Error), &mut named);
+            verified
+        }
+    };
+    if let Err(error) = origin.check_unchanged() {
+        verified.add(Finding::of_error(&error, Level::Error), &mut named);
+    }
+    verified
+}
+
+/// Checks an RDB and what stands behind it.
+fn verify_file(
+    origin: &Origin,
+    source: ByteSource,
+    options: VerifyOptions,
+    report: &mut dyn FnMut(Finding),
+) -> Verified {
+    let mut reader = RdbReader::new(source)
+        .at_offset(origin.base_offset())
+        .checksum(ChecksumMode::Report);
+    let mut explained = |finding: Finding| report(finding);
+    let mut verified = verify_rdb(&mut reader, options, &mut explained);
+    verified.kind = "rdb".to_owned();
+    if !verified.complete {
+        return verified;
+    }
+    let offset = reader.offset();
+    match origin.after_rdb(&mut reader.into_source(), offset) {
+        Ok(AfterRdb::End) => {}
+        Ok(AfterRdb::Log) => {
+            verified.kind = "hybrid-aof".to_owned();
+            let what = "the log behind the RDB of a hybrid AOF";
+            let error = Error::new(ErrorKind::Unsupported { what: what.into() }).at_offset(offset);
+            verified.add(Finding::of_error(&error, Level::Error), report);
+        }
+        Ok(AfterRdb::Trailing { offset }) => {
+            let what = "bytes after the end, which servers ignore";
+            let finding = Finding::broken(
+                Level::Warning,
+                Code::TrailingBytes,
+                offset,
+                what,
+                Value::None,
+                Value::None,
+            );
+            verified.add(finding, report);
+        }
+        Err(error) => verified.add(Finding::of_error(&error, Level::Error), report),
+    }
+    verified
+}
+
+impl Verified {
+    fn add(&mut self, finding: Finding, report: &mut dyn FnMut(Finding)) {
+        self.tally.add(&finding);
+        report(finding);
+    }
+}
+
+/// Reports to the caller and counts.
+pub(crate) struct Reporter<'f> {
+    pub(crate) tally: Tally,
+    report: &'f mut dyn FnMut(Finding),
+}
+
+impl Reporter<'_> {
+    pub(crate) fn add(&mut self, finding: Finding) {
+        self.tally.add(&finding);
+        (self.report)(finding);
+    }
+}
+
+/// Checks an RDB and passes every finding to `report`.
+///
+/// ```
+/// use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
+/// use rdbkit::rdb::RdbReader;
+///
+/// let mut findings = Vec::new();
+/// let mut reader = RdbReader::from_slice(b"REDIS0003\xfe\x00\x00\x01k\x01v");
+/// let verified = verify_rdb(&mut reader, VerifyOptions::default(), &mut |finding| findings.push(finding));
+/// assert_eq!(verified.keys, 1);
+/// assert_eq!(findings[0].code.as_str(), "unexpected_eof");
+/// ```
+pub fn verify_rdb<S: Source>(
+    reader: &mut RdbReader<S>,
+    options: VerifyOptions,
+    report: &mut dyn FnMut(Finding),
+) -> Verified {
+    let start = reader.offset();
+    let mut check = Check {
+        options,
+        out: Reporter {
+            tally: Tally::default(),
+            report,
+        },
+        seen: Verified::default(),
+        databases: HashMap::new(),
+        db: 0,
+        declared: None,
+        keys: KeySet::new(DEFAULT_MEMORY_BYTES, None),
+        can_look_back: reader.source().look_back().is_some(),
+        second_hash: KeyHasher::default(),
+        key_scratch: Vec::new(),
+        values: ValueChecks::default(),
+    };
+    let outcome = reader.for_each(|item, span| check.item(&item, &span));
+    if let Err(error) = outcome {
+        let error = error.in_db(reader.db());
+        check.out.add(Finding::of_error(&error, Level::Error));
+    }
+    let Check {
+        keys,
+        mut out,
+        mut seen,
+        ..
+    } = check;
+    report_duplicates(keys, reader, start, &mut out);
+    seen.dialect = reader.dialect();
+    seen.bytes = reader.offset() - start;
+    seen.tally = out.tally;
+    seen
+}
+
+/// Reports the keys that stand twice in one database.
+fn report_duplicates<S: Source>(
+    keys: KeySet,
+    reader: &RdbReader<S>,
+    start: u64,
+    out: &mut Reporter<'_>,
+) {
+    let whole = reader.source().look_back();
+    let mut scratches = (Vec::new(), Vec::new());
+    let outcome = keys.finish(|first, second| {
+        let Some(whole) = whole else {
+            // Two independent hashes of 64 and 50 bits: equal only if the keys are.
+            return Ok(first == second);
+        };
+        Ok(key_at(whole, first - start, &mut scratches.0)
+            == key_at(whole, second - start, &mut scratches.1))
+    });
+    let what = "key of a database";
+    let not_checked = |found: &'static str| {
+        Finding::broken(
+            Level::Warning,
+            Code::DuplicatesNotChecked,
+            start,
+            "keys that stand twice",
+            "a look at every key",
+            found,
+        )
+    };
+    match outcome {
+        Err(error) => out.add(Finding::of_error(&error, Level::Error)),
+        Ok(Outcome::NotChecked(error)) => {
+            let mut finding = not_checked("no room for a temporary file");
+            finding.message = format!("{}: {error}", finding.message);
+            out.add(finding);
+        }
+        Ok(Outcome::Checked(duplicates)) => {
+            for duplicate in &duplicates.listed {
+                out.add(match whole {
+                    None => {
+                        let mut finding = Finding::broken(
+                            Level::Error,
+                            Code::DuplicateKey,
+                            start,
+                            what,
+                            "once",
+                            "twice; read from a file, its name is told",
+                        );
+                        finding.place.offset = None;
+                        finding
+                    }
+                    Some(whole) => {
+                        let key = key_at(whole, duplicate.offset - start, &mut scratches.0)
+                            .unwrap_or_default();
+                        let finding = Finding::broken(
+                            Level::Error,
+                            Code::DuplicateKey,
+                            duplicate.offset,
+                            what,
+                            "once",
+                            "twice",
+                        );
+                        let first = duplicate.first_offset;
+                        let message = format!("{} (first at {first:#x})", finding.message);
+                        let mut finding = finding;
+                        finding.message = message;
+                        finding.place.key = Some(key.to_vec());
+                        finding
+                    }
+                });
+            }
+            if duplicates.count > duplicates.listed.len() as u64 {
+                out.add(not_checked("more keys that stand twice than are listed"));
+            }
+        }
+    }
+}
+
+/// The key of the record whose type byte lies at an offset.
+fn key_at<'s>(whole: &'s [u8], at: u64, scratch: &'s mut Vec<u8>) -> Option<&'s [u8]> {
+    let record = whole.get(usize::try_from(at).ok()?..)?;
+    let (_, stored) = string(record.get(1..)?).ok()?;
+    stored.bytes(scratch).ok()
+}
+
+/// Keys and deadlines of one database.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    keys: u64,
+    expires: u64,
+}
+
+/// What RESIZEDB said, to be compared when the database ends.
+#[derive(Clone, Copy, Debug)]
+struct Declared {
+    offset: u64,
+    db: u32,
+    counts: Counts,
+}
+
+struct Check<'f> {
+    options: VerifyOptions,
+    out: Reporter<'f>,
+    seen: Verified,
+    databases: HashMap<u32, Counts>,
+    db: u32,
+    declared: Option<Declared>,
+    keys: KeySet,
+    /// Whether keys that look the same can be read again; else a second hash decides.
+    can_look_back: bool,
+    second_hash: KeyHasher,
+    key_scratch: Vec<u8>,
+    values: ValueChecks,
+}
+
+impl Check<'_> {
+    fn item(&mut self, item: &Item<'_>, span: &Range<u64>) -> Result<()> {
+        match item {
+            Item::Key(record) => self.record(record),
+            Item::SelectDb(_) => self.database_ends(),
+            Item::ResizeDb { keys, expires } => {
+                let counts = Counts {
+                    keys: *keys,
+                    expires: *expires,
+                };
+                self.declared = Some(Declared {
+                    offset: span.start,
+                    db: self.db,
+                    counts,
+                });
+            }
+            Item::End { checksum } => {
+                self.database_ends();
+                self.seen.complete = true;
+                self.checksum(*checksum, span.end);
+            }
+            Item::FunctionPreGa(_) => {
+                let what = "function of a 7.0 release candidate, which every release refuses";
+                self.out.add(Finding::broken(
+                    Level::Warning,
+                    Code::BadFunction,
+                    span.start,
+                    what,
+                    Value::None,
+                    Value::None,
+                ));
+            }
+            Item::Function(code) => self.function(*code, span.start),
+            _ => {}
+        }
+        if let Item::SelectDb(db) = item {
+            self.db = *db;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        self.seen.keys += 1;
+        self.seen.expires += u64::from(record.expire_at_ms.is_some());
+        let counts = self.databases.entry(record.db).or_default();
+        counts.keys += 1;
+        counts.expires += u64::from(record.expire_at_ms.is_some());
+        if self.options.shallow {
+            return;
+        }
+        let key = match record.key_bytes(&mut self.key_scratch) {
+            Ok(key) => key,
+            Err(error) => {
+                self.out
+                    .add(Finding::of_error(&error.in_db(record.db), Level::Error));
+                return;
+            }
+        };
+        let mark = match self.can_look_back {
+            true => record.offset,
+            false => self.second_hash.hash(record.db, key),
+        };
+        self.keys.insert(record.db, key, mark);
+        self.values.check(record, key, &mut self.out);
+    }
+
+    /// Compares what RESIZEDB promised with what came.
+    fn database_ends(&mut self) {
+        let Some(Declared { offset, db, counts }) = self.declared.take() else {
+            return;
+        };
+        let seen = self.databases.get(&db).copied().unwrap_or_default();
+        let pairs = [
+            (
+                "keys of a database, as RESIZEDB says",
+                counts.keys,
+                seen.keys,
+            ),
+            (
+                "expiries of a database, as RESIZEDB says",
+                counts.expires,
+                seen.expires,
+            ),
+        ];
+        for (what, declared, counted) in pairs {
+            if declared != counted {
+                let mut finding = Finding::broken(
+                    Level::Warning,
+                    Code::CountMismatch,
+                    offset,
+                    what,
+                    declared,
+                    counted,
+                );
+                finding.place.db = Some(db);
+                self.out.add(finding);
+            }
+        }
+    }
+
+    fn checksum(&mut self, checksum: Checksum, end_offset: u64) {
+        let offset = end_offset - size_of::<u64>() as u64;
+        match checksum {
+            Checksum::Mismatch { stored, computed } => {
+                let error =
+                    Error::new(ErrorKind::ChecksumMismatch { stored, computed }).at_offset(offset);
+                self.out.add(Finding::of_error(&error, Level::Error));
+            }
+            // The writer chose so: said in the summary, and a warning only for who wants one.
+            Checksum::Disabled => {
+                let what = "no checksum stored (written with rdbchecksum no)";
+                self.seen.checksum_missing = true;
+                self.out.add(Finding::broken(
+                    Level::Warning,
+                    Code::ChecksumMissing,
+                    offset,
+                    what,
+                    Value::None,
+                    Value::None,
+                ));
+            }
+            Checksum::Absent | Checksum::Unchecked(_) | Checksum::Valid(_) => {}
+        }
+    }
+
+    /// Checks that a library begins with the line that names engine and library.
+    fn function(&mut self, code: RdbString<'_>, offset: u64) {
+        let finding = match code.bytes(&mut self.key_scratch) {
+            Err(flaw) => {
+                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
+            }
+            Ok(code) if code.starts_with(b"#!") => return,
+            Ok(_) => Finding::broken(
+                Level::Error,
+                Code::BadFunction,
+                offset,
+                "first line of a function library",
+                "#!engine name=library",
+                "another",
+            ),
+        };
+        self.out.add(finding);
+    }
+}

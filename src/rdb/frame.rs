@@ -1,0 +1,517 @@
+//! The frame: opcodes, key records and the end of the file, one item at a time.
+//!
+//! ```text
+//! magic (9)
+//! { opcode, payload | [opcode 252..249, 243, 107 …] type, string key, value }*
+//! ff, [CRC64 LE: version 5+]
+//! ```
+//!
+//! [`next_item`] finds where the next item ends and borrows its parts; it never
+//! decodes a value. What the opcodes before a key say (expiry, idle time,
+//! frequency, metadata) stays until the next key, as in `rdb.c
+//! rdbLoadRioWithLoadingCtx`. Nothing of [`State`] changes when the input ends
+//! inside an item, so a reader can ask again with more of it.
+
+use nom::number::streaming::{le_i32, le_i64, le_u64, u8};
+
+use super::constants::{Opcode, TypeByte};
+use super::dialect::{Dialect, Family};
+use super::header::header;
+use super::length::length;
+use super::module::{KeyMeta, ModuleAux, key_meta, module_aux};
+use super::object::{Layout, RawValue, Value};
+use super::string::{RdbString, string};
+use super::template::{self, TemplateRecord, Templates, template_record};
+use crate::error::{Code, Error, ErrorKind, Fail, Parsed, Result};
+use crate::model::ValueType;
+
+/// What a file consists of, in file order.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Item<'a> {
+    /// The magic.
+    Header(Dialect),
+    /// A named fact about the file.
+    Aux {
+        /// Its name.
+        key: RdbString<'a>,
+        /// Its value.
+        value: RdbString<'a>,
+    },
+    /// The keys that follow belong to this database.
+    SelectDb(u32),
+    /// How many keys and expiries the writer counted.
+    ResizeDb {
+        /// Keys of the database.
+        keys: u64,
+        /// How many of them expire.
+        expires: u64,
+    },
+    /// How many keys of a cluster slot follow.
+    SlotInfo {
+        /// The slot.
+        slot: u64,
+        /// Its keys.
+        keys: u64,
+        /// How many of them expire.
+        expires: u64,
+    },
+    /// A slot migration that was under way (Valkey 9).
+    SlotImport(SlotImport<'a>),
+    /// A function library's source.
+    Function(RdbString<'a>),
+    /// A function of a 7.0 release candidate, which no release loads.
+    FunctionPreGa(FunctionPreGa<'a>),
+    /// A module's own data.
+    ModuleAux(ModuleAux<'a>),
+    /// Field names that template hashes share.
+    HashTemplate(TemplateRecord<'a>),
+    /// A key and its value.
+    Key(Record<'a>),
+    /// The end of the file.
+    End {
+        /// The stored CRC64 and what became of it.
+        checksum: Checksum,
+    },
+}
+
+/// The CRC64 at the end of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checksum {
+    /// Versions before 5 have none.
+    Absent,
+    /// The writer stored 0: it ran with `rdbchecksum no`.
+    Disabled,
+    /// Stored, and nobody has compared it.
+    Unchecked(u64),
+    /// Stored, and that of the bytes.
+    Valid(u64),
+    /// Stored, and not that of the bytes.
+    Mismatch {
+        /// The file's own.
+        stored: u64,
+        /// That of its bytes.
+        computed: u64,
+    },
+}
+
+impl Checksum {
+    fn stored(crc: u64) -> Self {
+        match crc {
+            0 => Checksum::Disabled,
+            crc => Checksum::Unchecked(crc),
+        }
+    }
+
+    /// Compares a stored checksum with that of the bytes.
+    pub(crate) fn compare(self, computed: u64) -> Self {
+        match self {
+            Checksum::Unchecked(stored) if stored == computed => Checksum::Valid(stored),
+            Checksum::Unchecked(stored) => Checksum::Mismatch { stored, computed },
+            other => other,
+        }
+    }
+}
+
+/// A slot migration that was under way (opcode 243 of Valkey 9).
+#[derive(Clone, Copy, Debug)]
+pub struct SlotImport<'a> {
+    /// The job's name.
+    pub job: RdbString<'a>,
+    ranges: &'a [u8],
+    range_count: u64,
+}
+
+impl<'a> SlotImport<'a> {
+    /// First and last slot of each range.
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
+        let (mut input, mut left) = (self.ranges, self.range_count);
+        std::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            let (rest, first) = length(input).ok()?;
+            let (rest, last) = length(rest).ok()?;
+            input = rest;
+            Some((first, last))
+        })
+    }
+}
+
+/// A function record of opcode 246.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionPreGa<'a> {
+    /// The function's name.
+    pub name: RdbString<'a>,
+    /// The engine it is written for.
+    pub engine: RdbString<'a>,
+    /// What its author says of it.
+    pub description: Option<RdbString<'a>>,
+    /// Its source.
+    pub code: RdbString<'a>,
+}
+
+/// A key with everything the file says about it; the value is not decoded yet.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// The database.
+    pub db: u32,
+    /// The key.
+    pub key: RdbString<'a>,
+    /// Deadline in milliseconds since 1970.
+    pub expire_at_ms: Option<i64>,
+    /// Seconds since the last access.
+    pub idle_s: Option<u64>,
+    /// LFU counter.
+    pub freq: Option<u8>,
+    /// What modules attached to the key.
+    pub key_meta: Option<KeyMeta<'a>>,
+    /// How the value is stored.
+    pub type_byte: TypeByte,
+    /// File offset of the type byte.
+    pub offset: u64,
+    /// How many opcodes set an expiry; more than one is odd.
+    pub(crate) expiry_opcodes: u8,
+    pub(crate) layout: Layout,
+    pub(crate) value: &'a [u8],
+    pub(crate) end_offset: u64,
+    pub(crate) dialect: Dialect,
+    pub(crate) templates: Templates,
+}
+
+impl<'a> Record<'a> {
+    /// The logical type.
+    #[must_use]
+    pub fn value_type(&self) -> ValueType {
+        self.layout.value_type()
+    }
+
+    /// Length of the encoded value in bytes.
+    #[must_use]
+    pub fn encoded_len(&self) -> u64 {
+        self.value.len() as u64
+    }
+
+    /// The encoded value as it stands in the file.
+    #[must_use]
+    pub fn raw_value(&self) -> &'a [u8] {
+        self.value
+    }
+
+    /// File offset just behind the value.
+    #[must_use]
+    pub fn end_offset(&self) -> u64 {
+        self.end_offset
+    }
+
+    /// The value behind a view of its type. Nothing is decoded before the view is asked.
+    #[must_use]
+    pub fn value(&self) -> Value<'a> {
+        Value::new(RawValue {
+            layout: self.layout,
+            bytes: self.value,
+            end_offset: self.end_offset,
+            templates: self.templates.clone(),
+        })
+    }
+
+    /// The key's bytes, expanded into `scratch` where needed.
+    ///
+    /// # Errors
+    /// An LZF block that does not expand to its declared length.
+    pub fn key_bytes<'s>(&self, scratch: &'s mut Vec<u8>) -> Result<&'s [u8]>
+    where
+        'a: 's,
+    {
+        self.key
+            .bytes(scratch)
+            .map_err(|flaw| Error::new(flaw.into()).at_offset(self.offset + 1))
+    }
+}
+
+/// What the opcodes before a key said about it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pending {
+    expire_at_ms: Option<i64>,
+    expiry_opcodes: u8,
+    idle_s: Option<u64>,
+    freq: Option<u8>,
+}
+
+/// Where in the file the reader is.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    dialect: Option<Dialect>,
+    db: u32,
+    pending: Pending,
+    templates: Templates,
+    pub(crate) ended: bool,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        State {
+            dialect: None,
+            db: 0,
+            pending: Pending::default(),
+            templates: Templates::default(),
+            ended: false,
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+
+    pub(crate) fn db(&self) -> u32 {
+        self.db
+    }
+}
+
+/// Parses the next item; `end_offset` is the file offset at which `input` ends.
+pub(crate) fn next_item<'a>(
+    state: &mut State,
+    input: &'a [u8],
+    end_offset: u64,
+) -> Parsed<'a, Item<'a>> {
+    let Some(dialect) = state.dialect else {
+        let (rest, dialect) = header(input)?;
+        state.dialect = Some(dialect);
+        return Ok((rest, Item::Header(dialect)));
+    };
+    let mut pending = state.pending;
+    let mut at = input;
+    loop {
+        let (payload, byte) = u8(at)?;
+        at = match (Opcode(byte), dialect.family) {
+            (Opcode::EXPIRETIME_MS, _) => {
+                let (rest, ms) = le_i64(payload)?;
+                pending.set_expiry(written_as_ms(ms, dialect));
+                rest
+            }
+            (Opcode::EXPIRETIME, _) => {
+                let (rest, s) = le_i32(payload)?;
+                pending.set_expiry(i64::from(s) * 1000);
+                rest
+            }
+            (Opcode::IDLE, _) => {
+                let (rest, s) = length(payload)?;
+                pending.idle_s = Some(s);
+                rest
+            }
+            (Opcode::FREQ, _) => {
+                let (rest, counter) = u8(payload)?;
+                pending.freq = Some(counter);
+                rest
+            }
+            // Redis Enterprise: facts about where a value lived, of no use elsewhere.
+            (Opcode::ENTERPRISE_SLOT | Opcode::ENTERPRISE_RAM_LRU, Family::Redis) => {
+                length(payload)?.0
+            }
+            (Opcode::KEY_META, Family::Redis) if dialect.version >= 13 => {
+                let (typed, meta) = key_meta(payload)?;
+                return key_record(state, dialect, pending, Some(meta), typed, end_offset);
+            }
+            (Opcode(242..), _) => {
+                let (rest, item) = file_record(state, dialect, Opcode(byte), at, payload)?;
+                // An item between an expiry and its key does not clear the expiry.
+                state.pending = pending;
+                return Ok((rest, item));
+            }
+            _ => return key_record(state, dialect, pending, None, at, end_offset),
+        };
+    }
+}
+
+impl Pending {
+    fn set_expiry(&mut self, at_ms: i64) {
+        self.expire_at_ms = Some(at_ms);
+        self.expiry_opcodes = self.expiry_opcodes.saturating_add(1);
+    }
+}
+
+/// Undoes the host byte order of big-endian writers before version 9.
+///
+/// Those wrote milliseconds as they lay in memory. A time that is absurd as it
+/// stands and plausible when swapped was written so.
+fn written_as_ms(ms: i64, dialect: Dialect) -> i64 {
+    const YEAR_2000_MS: i64 = 946_684_800_000;
+    const YEAR_2200_MS: i64 = 7_258_118_400_000;
+    let plausible = YEAR_2000_MS..YEAR_2200_MS;
+    let swapped = ms.swap_bytes();
+    match dialect.version < 9 && !plausible.contains(&ms) && plausible.contains(&swapped) {
+        true => swapped,
+        false => ms,
+    }
+}
+
+/// Parses type byte, key and value.
+fn key_record<'a>(
+    state: &mut State,
+    dialect: Dialect,
+    pending: Pending,
+    key_meta: Option<KeyMeta<'a>>,
+    input: &'a [u8],
+    end_offset: u64,
+) -> Parsed<'a, Item<'a>> {
+    let (rest, byte) = u8(input)?;
+    let layout = Layout::of(TypeByte(byte), dialect)
+        .map_err(|kind| nom::Err::Failure(Fail::new(input, kind)))?;
+    let (value, key) = string(rest)?;
+    let (rest, ()) = layout.skip(value, &state.templates)?;
+    state.pending = Pending::default();
+    let record = Record {
+        db: state.db,
+        key,
+        expire_at_ms: pending.expire_at_ms,
+        idle_s: pending.idle_s,
+        freq: pending.freq,
+        key_meta,
+        type_byte: TypeByte(byte),
+        offset: end_offset.saturating_sub(input.len() as u64),
+        expiry_opcodes: pending.expiry_opcodes,
+        layout,
+        value: &value[..value.len() - rest.len()],
+        end_offset: end_offset.saturating_sub(rest.len() as u64),
+        dialect,
+        templates: state.templates.clone(),
+    };
+    Ok((rest, Item::Key(record)))
+}
+
+/// Parses what belongs to no key; `at` begins with the opcode, `payload` behind it.
+fn file_record<'a>(
+    state: &mut State,
+    dialect: Dialect,
+    opcode: Opcode,
+    at: &'a [u8],
+    payload: &'a [u8],
+) -> Parsed<'a, Item<'a>> {
+    let unknown = |known| {
+        let kind = ErrorKind::UnknownType {
+            byte: opcode.0,
+            dialect,
+            known,
+        };
+        Err(nom::Err::Failure(Fail::new(at, kind)))
+    };
+    match (opcode, dialect.family) {
+        (Opcode::EOF, _) => {
+            let (rest, checksum) = match dialect.has_checksum() {
+                true => le_u64(payload).map(|(rest, crc)| (rest, Checksum::stored(crc)))?,
+                false => (payload, Checksum::Absent),
+            };
+            state.ended = true;
+            Ok((rest, Item::End { checksum }))
+        }
+        (Opcode::SELECTDB, _) => {
+            let (rest, db) = length(payload)?;
+            match i32::try_from(db) {
+                Ok(n) => {
+                    state.db = n.unsigned_abs();
+                    Ok((rest, Item::SelectDb(state.db)))
+                }
+                Err(_) => Err(nom::Err::Failure(Fail::broken(
+                    at,
+                    Code::BadOpcode,
+                    "database number",
+                    "below 2^31",
+                    db,
+                ))),
+            }
+        }
+        (Opcode::RESIZEDB, _) => {
+            let (rest, keys) = length(payload)?;
+            let (rest, expires) = length(rest)?;
+            Ok((rest, Item::ResizeDb { keys, expires }))
+        }
+        (Opcode::AUX, _) => {
+            let (rest, key) = string(payload)?;
+            let (rest, value) = string(rest)?;
+            Ok((rest, Item::Aux { key, value }))
+        }
+        (Opcode::MODULE_AUX, _) => {
+            module_aux(payload).map(|(rest, aux)| (rest, Item::ModuleAux(aux)))
+        }
+        (Opcode::FUNCTION2, _) => string(payload).map(|(rest, code)| (rest, Item::Function(code))),
+        (Opcode::FUNCTION_PRE_GA, _) => function_pre_ga(payload),
+        (Opcode::SLOT_INFO, _) => {
+            let (rest, slot) = length(payload)?;
+            let (rest, keys) = length(rest)?;
+            let (rest, expires) = length(rest)?;
+            Ok((
+                rest,
+                Item::SlotInfo {
+                    slot,
+                    keys,
+                    expires,
+                },
+            ))
+        }
+        (Opcode::VALKEY_SLOT_IMPORT, Family::Valkey) => slot_import(payload),
+        (Opcode::HASH_TEMPLATE, Family::Redis) if dialect.version >= 15 => {
+            let (rest, record) = template_record(payload)?;
+            template::define(&mut state.templates, &record, at)?;
+            Ok((rest, Item::HashTemplate(record)))
+        }
+        (Opcode::KEY_META, Family::Redis) => {
+            unknown(Some("key metadata of Redis 8.6 or newer in an older file"))
+        }
+        (Opcode::HASH_TEMPLATE, Family::Redis) => unknown(Some(
+            "a hash template of Redis 8.10 or newer in an older file",
+        )),
+        (Opcode::HASH_TEMPLATE, Family::Valkey) => {
+            unknown(Some("an update command of Valkey 9.2 development builds"))
+        }
+        _ => unknown(None),
+    }
+}
+
+fn function_pre_ga(payload: &[u8]) -> Parsed<'_, Item<'_>> {
+    let (rest, name) = string(payload)?;
+    let (rest, engine) = string(rest)?;
+    let (rest, has_description) = length(rest)?;
+    let (rest, description) = match has_description {
+        0 => (rest, None),
+        _ => string(rest).map(|(rest, description)| (rest, Some(description)))?,
+    };
+    let (rest, code) = string(rest)?;
+    Ok((
+        rest,
+        Item::FunctionPreGa(FunctionPreGa {
+            name,
+            engine,
+            description,
+            code,
+        }),
+    ))
+}
+
+fn slot_import(payload: &[u8]) -> Parsed<'_, Item<'_>> {
+    const JOB_NAME_BYTES: u64 = 40;
+    let (rest, job) = string(payload)?;
+    if job.declared_len() != JOB_NAME_BYTES {
+        let fail = Fail::broken(
+            payload,
+            Code::BadOpcode,
+            "length of a slot import's job name",
+            JOB_NAME_BYTES,
+            job.declared_len(),
+        );
+        return Err(nom::Err::Failure(fail));
+    }
+    let (ranges, range_count) = length(rest)?;
+    let mut rest = ranges;
+    for _ in 0..range_count {
+        (rest, _) = length(rest)?;
+        (rest, _) = length(rest)?;
+    }
+    let ranges = &ranges[..ranges.len() - rest.len()];
+    Ok((
+        rest,
+        Item::SlotImport(SlotImport {
+            job,
+            ranges,
+            range_count,
+        }),
+    ))
+}

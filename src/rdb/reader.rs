@@ -1,0 +1,280 @@
+//! Readers: a whole file, item by item.
+//!
+//! [`Items`] iterates over a slice and lends nothing of its own: keys and values
+//! live as long as the slice. [`RdbReader`] takes any [`Source`] and passes items
+//! to a closure, so that a pipe needs only a window. Both frame with
+//! [`super::frame::next_item`] and check the CRC64 unless told otherwise.
+
+use std::io::Read;
+use std::ops::Range;
+
+use super::dialect::Dialect;
+use super::frame::{Checksum, Item, State, next_item};
+use crate::bytes::crc64::Crc64;
+use crate::bytes::source::{SliceSource, Source, StreamSource};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What to do about the CRC64 at the end of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumMode {
+    /// A mismatch is an error.
+    #[default]
+    Require,
+    /// A mismatch is reported in [`Item::End`] only.
+    Report,
+    /// Nothing is computed.
+    Skip,
+}
+
+/// Reads an RDB from any source and passes its items on.
+///
+/// ```
+/// use rdbkit::rdb::{Item, RdbReader};
+///
+/// let file = b"REDIS0003\xfe\x00\x00\x01k\x01v\xff";
+/// let mut keys = 0;
+/// RdbReader::from_read(&file[..]).for_each(|item, _span| {
+///     keys += u32::from(matches!(item, Item::Key(_)));
+///     Ok(())
+/// })?;
+/// assert_eq!(keys, 1);
+/// # Ok::<(), rdbkit::error::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RdbReader<S> {
+    source: S,
+    state: State,
+    offset: u64,
+    checksum: ChecksumMode,
+}
+
+impl<'a> RdbReader<SliceSource<'a>> {
+    /// Reads from memory.
+    #[must_use]
+    pub fn from_slice(bytes: &'a [u8]) -> Self {
+        RdbReader::new(SliceSource::new(bytes))
+    }
+}
+
+impl<R: Read> RdbReader<StreamSource<R>> {
+    /// Reads from a stream through a window as large as its largest record.
+    pub fn from_read(stream: R) -> Self {
+        RdbReader::new(StreamSource::new(stream))
+    }
+}
+
+impl<S: Source> RdbReader<S> {
+    /// Reads from a source.
+    pub fn new(source: S) -> Self {
+        RdbReader {
+            source,
+            state: State::new(),
+            offset: 0,
+            checksum: ChecksumMode::Require,
+        }
+    }
+
+    /// Says where in the file the source begins, so that errors name the right offset.
+    #[must_use]
+    pub fn at_offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Says what to do about the checksum.
+    #[must_use]
+    pub fn checksum(mut self, mode: ChecksumMode) -> Self {
+        self.checksum = mode;
+        self
+    }
+
+    /// File offset of what comes next.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Family and version, once the header was read.
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.state.dialect()
+    }
+
+    /// The database that was selected last.
+    pub fn db(&self) -> u32 {
+        self.state.db()
+    }
+
+    /// The source, where reading has come to.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The source, at the first byte that is not part of the RDB.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    /// Passes every item and the range of file offsets that it takes to `f`, up to and including the end of the file.
+    ///
+    /// # Errors
+    /// The first broken rule of the frame, an I/O error, a checksum that differs, or what `f` returned.
+    pub fn for_each(
+        &mut self,
+        mut f: impl FnMut(Item<'_>, Range<u64>) -> Result<()>,
+    ) -> Result<()> {
+        /// How much is framed before it is hashed: long enough for the CRC kernel, short
+        /// enough to be still in cache.
+        const STRIDE_BYTES: usize = 128 * 1024;
+        let mut crc = Crc64::new();
+        while !self.state.ended {
+            let data = self.source.data();
+            let end_offset = self.offset + data.len() as u64;
+            let (mut used, mut hashed) = (0, 0);
+            let mut stop = None;
+            while used < STRIDE_BYTES && !self.state.ended && stop.is_none() {
+                match next_item(&mut self.state, &data[used..], end_offset) {
+                    Ok((rest, mut item)) => {
+                        let span = self.offset + used as u64..end_offset - rest.len() as u64;
+                        used = data.len() - rest.len();
+                        if let Item::End { checksum } = &mut item
+                            && self.checksum != ChecksumMode::Skip
+                        {
+                            let stored_bytes = if *checksum == Checksum::Absent {
+                                0
+                            } else {
+                                size_of::<u64>()
+                            };
+                            crc.update(&data[..used - stored_bytes]);
+                            hashed = used;
+                            *checksum = checksum.compare(crc.finish());
+                        }
+                        let mismatch = mismatch_error(&item, self.checksum, span.end);
+                        f(item, span)?;
+                        mismatch?;
+                    }
+                    Err(failure) => stop = Some(failure),
+                }
+            }
+            if self.checksum != ChecksumMode::Skip {
+                crc.update(&data[hashed..used]);
+            }
+            self.offset += used as u64;
+            self.source.consume(used);
+            match stop {
+                None => {}
+                Some(nom::Err::Incomplete(needed)) if self.source.is_final() => {
+                    return Err(cut_short(needed, end_offset));
+                }
+                Some(nom::Err::Incomplete(_)) => {
+                    self.source
+                        .fill()
+                        .map_err(|e| Error::io("cannot read", e).at_offset(end_offset))?;
+                }
+                Some(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {
+                    return Err(fail.locate(end_offset));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn mismatch_error(item: &Item<'_>, mode: ChecksumMode, end_offset: u64) -> Result<()> {
+    match (item, mode) {
+        (
+            &Item::End {
+                checksum: Checksum::Mismatch { stored, computed },
+            },
+            ChecksumMode::Require,
+        ) => {
+            let crc_offset = end_offset - size_of::<u64>() as u64;
+            Err(Error::new(ErrorKind::ChecksumMismatch { stored, computed }).at_offset(crc_offset))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+fn cut_short(needed: nom::Needed, end_offset: u64) -> Error {
+    let needed = match needed {
+        nom::Needed::Unknown => 0,
+        nom::Needed::Size(n) => n.get() as u64,
+    };
+    Error::new(ErrorKind::UnexpectedEof { needed }).at_offset(end_offset)
+}
+
+/// Iterates over the items of an RDB in memory.
+///
+/// After an error there are no more items. The checksum is compared when
+/// [`Item::End`] is reached; a mismatch is an error in its place.
+///
+/// ```
+/// use rdbkit::rdb::{Item, Items};
+///
+/// let file = b"REDIS0003\xfe\x00\x00\x01k\x01v\xff";
+/// let items = Items::new(file).collect::<Result<Vec<_>, _>>()?;
+/// assert!(matches!(&items[2], Item::Key(record) if record.db == 0));
+/// # Ok::<(), rdbkit::error::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Items<'a> {
+    whole: &'a [u8],
+    rest: &'a [u8],
+    state: State,
+    failed: bool,
+}
+
+impl<'a> Items<'a> {
+    /// Starts at the magic.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Items {
+            whole: bytes,
+            rest: bytes,
+            state: State::new(),
+            failed: false,
+        }
+    }
+
+    /// What follows the RDB once its end was reached: nothing, or the log of a hybrid AOF.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    fn next_checked(&mut self) -> Result<Item<'a>> {
+        let end_offset = self.whole.len() as u64;
+        let (rest, item) = match next_item(&mut self.state, self.rest, end_offset) {
+            Ok(parsed) => parsed,
+            Err(nom::Err::Incomplete(needed)) => return Err(cut_short(needed, end_offset)),
+            Err(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {
+                return Err(fail.locate(end_offset));
+            }
+        };
+        self.rest = rest;
+        let Item::End {
+            checksum: checksum @ Checksum::Unchecked(_),
+        } = item
+        else {
+            return Ok(item);
+        };
+        let used = self.whole.len() - rest.len();
+        let computed = crate::bytes::crc64::crc64(&self.whole[..used - size_of::<u64>()]);
+        let item = Item::End {
+            checksum: checksum.compare(computed),
+        };
+        mismatch_error(&item, ChecksumMode::Require, used as u64).map(|()| item)
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Result<Item<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed || self.state.ended {
+            return None;
+        }
+        let item = self.next_checked();
+        self.failed = item.is_err();
+        Some(item)
+    }
+}

@@ -1,0 +1,199 @@
+//! Findings: everything that a check has to say about an input.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::error::{Code, Context, Error, ErrorKind, Fault, Value};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    /// Servers load it; something is odd or longer than need be.
+    Warning,
+    /// Data is damaged, lost or would be refused.
+    Error,
+}
+
+impl Level {
+    /// `warning` or `error`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// Stable word for the rule.
+    pub code: Code,
+    /// Whose fault it is; decides between "damaged" and "could not look".
+    pub fault: Fault,
+    /// File, part, offset, database, key.
+    pub place: Context,
+    /// What the rule wants.
+    pub expected: Option<String>,
+    /// What is there.
+    pub found: Option<String>,
+    /// All of it on one line, without the place.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding of an error's kind and place.
+    #[must_use]
+    pub fn of_error(error: &Error, level: Level) -> Self {
+        let (expected, found) = error.kind().sides().unzip();
+        let mut message = error.kind().to_string();
+        if let Some(source) = error.io_error() {
+            message = format!("{message}: {source}");
+        }
+        Finding {
+            level,
+            code: error.code(),
+            fault: error.fault(),
+            place: error.context().clone(),
+            expected,
+            found,
+            message,
+        }
+    }
+
+    /// A broken rule at an offset.
+    pub(crate) fn broken(
+        level: Level,
+        code: Code,
+        offset: u64,
+        what: &'static str,
+        expected: impl Into<Value>,
+        found: impl Into<Value>,
+    ) -> Self {
+        let kind = ErrorKind::Broken {
+            code,
+            at: None,
+            what,
+            expected: expected.into(),
+            found: found.into(),
+        };
+        Finding::of_error(&Error::new(kind).at_offset(offset), level)
+    }
+
+    /// Adds database and key.
+    #[must_use]
+    pub(crate) fn in_key(mut self, db: u32, key: &[u8]) -> Self {
+        self.place.db.get_or_insert(db);
+        self.place.key.get_or_insert_with(|| key.to_vec());
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    /// Writes `error: dump.rdb: message (at 0x1f40, db 0, key "user:1") [code]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.level.as_str())?;
+        if let Some(file) = &self.place.file {
+            write!(f, "{file}: ")?;
+        }
+        f.write_str(&self.message)?;
+        let place = self.place.to_string();
+        if !place.is_empty() {
+            write!(f, " {place}")?;
+        }
+        write!(f, " [{}]", self.code)
+    }
+}
+
+/// What a check concludes about an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything that was looked at is in order.
+    Sound,
+    /// Something is broken.
+    Damaged,
+    /// It could not be looked at, or not to its end.
+    Unsupported,
+}
+
+impl Verdict {
+    /// `sound`, `damaged` or `unsupported`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Sound => "sound",
+            Verdict::Damaged => "damaged",
+            Verdict::Unsupported => "unsupported",
+        }
+    }
+
+    /// The exit code that says so: 0, 1 or 2.
+    #[must_use]
+    pub fn exit(self) -> u8 {
+        match self {
+            Verdict::Sound => 0,
+            Verdict::Damaged => 1,
+            Verdict::Unsupported => 2,
+        }
+    }
+
+    /// The worse of two, as several inputs are judged: could not look beats damaged beats sound.
+    #[must_use]
+    pub fn or(self, other: Verdict) -> Verdict {
+        if other.exit() > self.exit() {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// Findings counted by code and judged.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// How often each code was found.
+    pub by_code: BTreeMap<&'static str, u64>,
+    /// Error-level findings that blame the input.
+    pub errors: u64,
+    /// Warnings.
+    pub warnings: u64,
+    /// Findings because of which the check could not go on.
+    pub unable: u64,
+}
+
+impl Tally {
+    /// Counts a finding.
+    pub fn add(&mut self, finding: &Finding) {
+        *self.by_code.entry(finding.code.as_str()).or_default() += 1;
+        match (finding.level, finding.fault) {
+            (Level::Warning, _) => self.warnings += 1,
+            (Level::Error, Fault::Input) => self.errors += 1,
+            (Level::Error, _) => self.unable += 1,
+        }
+    }
+
+    /// Adds another tally to this one.
+    pub fn merge(&mut self, other: &Tally) {
+        for (code, count) in &other.by_code {
+            *self.by_code.entry(code).or_default() += count;
+        }
+        self.errors += other.errors;
+        self.warnings += other.warnings;
+        self.unable += other.unable;
+    }
+
+    /// The verdict; under `strict` a warning counts as an error.
+    #[must_use]
+    pub fn verdict(&self, strict: bool) -> Verdict {
+        match self {
+            Tally { unable: 1.., .. } => Verdict::Unsupported,
+            Tally { errors: 1.., .. } => Verdict::Damaged,
+            Tally { warnings: 1.., .. } if strict => Verdict::Damaged,
+            _ => Verdict::Sound,
+        }
+    }
+}

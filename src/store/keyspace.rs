@@ -1,0 +1,413 @@
+//! Databases, keys and entries.
+//!
+//! A command hashes its key once: [`Db::entry`] (or [`Db::entry_hashed`] with a
+//! hash made earlier) gives the place of the key, taken or vacant, through which
+//! it is read, changed, inserted and removed.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Array, Bytes, Deadline, Hash, KeyHash, List, Map, Module, Set, SortedSet, Str, Stream,
+    VectorSet,
+};
+
+/// The value of a key. Everything but strings is boxed: most keys are strings.
+#[derive(Clone, Debug)]
+pub enum Value<'a> {
+    /// A string, also bitmaps and HyperLogLogs.
+    String(Str<'a>),
+    /// A list.
+    List(Box<List<'a>>),
+    /// A set.
+    Set(Box<Set<'a>>),
+    /// A sorted set, also geo indexes.
+    SortedSet(Box<SortedSet<'a>>),
+    /// A hash.
+    Hash(Box<Hash<'a>>),
+    /// A stream.
+    Stream(Box<Stream<'a>>),
+    /// An array (Redis 8.8).
+    Array(Box<Array<'a>>),
+    /// A vector set (Redis 8.0).
+    VectorSet(Box<VectorSet<'a>>),
+    /// A module's value, kept as it is.
+    Module(Box<Module<'a>>),
+}
+
+impl Value<'_> {
+    /// Whether the key has to vanish: an empty collection, but not a stream or a string.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Value::String(_) | Value::Stream(_) | Value::Module(_) => false,
+            Value::List(list) => list.is_empty(),
+            Value::Set(set) => set.is_empty(),
+            Value::SortedSet(zset) => zset.is_empty(),
+            Value::Hash(hash) => hash.is_empty(),
+            Value::Array(array) => array.is_empty(),
+            Value::VectorSet(vectors) => vectors.elements.is_empty(),
+        }
+    }
+
+    /// The word that TYPE answers.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::String(_) => "string",
+            Value::List(_) => "list",
+            Value::Set(_) => "set",
+            Value::SortedSet(_) => "zset",
+            Value::Hash(_) => "hash",
+            Value::Stream(_) => "stream",
+            Value::Array(_) => "array",
+            Value::VectorSet(_) => "vectorset",
+            Value::Module(_) => "module",
+        }
+    }
+}
+
+/// What stands under a key.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// The value.
+    pub value: Value<'a>,
+    expire_at_ms: Deadline,
+}
+
+const _: () = assert!(size_of::<Entry<'_>>() <= 32);
+
+impl<'a> Entry<'a> {
+    /// A value that does not expire.
+    #[must_use]
+    pub fn new(value: Value<'a>) -> Self {
+        Entry {
+            value,
+            expire_at_ms: Deadline::NONE,
+        }
+    }
+
+    /// A value with or without a deadline.
+    #[must_use]
+    pub fn with_expiry(value: Value<'a>, expire_at_ms: Option<i64>) -> Self {
+        Entry {
+            value,
+            expire_at_ms: expire_at_ms.into(),
+        }
+    }
+
+    /// The deadline.
+    #[must_use]
+    pub fn expire_at_ms(&self) -> Option<i64> {
+        self.expire_at_ms.get()
+    }
+
+    /// Sets or clears the deadline.
+    pub fn set_expire_at_ms(&mut self, ms: Option<i64>) {
+        self.expire_at_ms = ms.into();
+    }
+}
+
+impl<'a> From<Value<'a>> for Entry<'a> {
+    fn from(value: Value<'a>) -> Self {
+        Entry::new(value)
+    }
+}
+
+/// One database.
+#[derive(Clone, Debug, Default)]
+pub struct Db<'a> {
+    keys: Map<'a, Entry<'a>>,
+}
+
+/// The place of a key.
+#[derive(Debug)]
+pub enum KeySlot<'d, 'a> {
+    /// The key is there.
+    Occupied(OccupiedKey<'d, 'a>),
+    /// It is not.
+    Vacant(VacantKey<'d, 'a>),
+}
+
+/// The place of a key that is there.
+#[derive(Debug)]
+pub struct OccupiedKey<'d, 'a> {
+    db: &'d mut Db<'a>,
+    hash: KeyHash,
+    slot: usize,
+}
+
+/// The place of a key that is not there.
+#[derive(Debug)]
+pub struct VacantKey<'d, 'a> {
+    db: &'d mut Db<'a>,
+    hash: KeyHash,
+}
+
+impl<'d, 'a> OccupiedKey<'d, 'a> {
+    /// The entry.
+    #[must_use]
+    pub fn get(&self) -> &Entry<'a> {
+        match self.db.keys.slot(self.slot) {
+            Some((_, entry)) => entry,
+            None => unreachable!("an occupied slot"),
+        }
+    }
+
+    /// The entry, to be changed.
+    pub fn get_mut(&mut self) -> &mut Entry<'a> {
+        match self.db.keys.slot_mut(self.slot) {
+            Some((_, entry)) => entry,
+            None => unreachable!("an occupied slot"),
+        }
+    }
+
+    /// The entry, for as long as the database is borrowed.
+    #[must_use]
+    pub fn into_mut(self) -> &'d mut Entry<'a> {
+        match self.db.keys.slot_mut(self.slot) {
+            Some((_, entry)) => entry,
+            None => unreachable!("an occupied slot"),
+        }
+    }
+
+    /// Takes the key out.
+    pub fn remove(self) -> Option<(Bytes<'a>, Entry<'a>)> {
+        let removed = self.db.keys.remove_slot(self.hash, self.slot);
+        self.db.keys.shrink();
+        removed
+    }
+
+    /// Takes the key out if its value became an empty collection; says whether it did.
+    pub fn remove_if_empty(self) -> bool {
+        self.get().value.is_empty() && self.remove().is_some()
+    }
+}
+
+impl<'d, 'a> VacantKey<'d, 'a> {
+    /// Puts an entry there. `key` must be the one that was looked up.
+    pub fn insert(self, key: Bytes<'a>, entry: Entry<'a>) -> &'d mut Entry<'a> {
+        let slot = self.db.keys.insert_new(Some(self.hash), key, entry);
+        match self.db.keys.slot_mut(slot) {
+            Some((_, entry)) => entry,
+            None => unreachable!("just inserted"),
+        }
+    }
+}
+
+impl<'a> Db<'a> {
+    /// Number of keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The entry of a key.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&Entry<'a>> {
+        self.keys.get(key)
+    }
+
+    /// The entry of a key, to be changed.
+    pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut Entry<'a>> {
+        self.keys.get_mut(key)
+    }
+
+    /// Whether the key is there.
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.keys.contains(key)
+    }
+
+    /// The place of a key.
+    pub fn entry(&mut self, key: &[u8]) -> KeySlot<'_, 'a> {
+        self.entry_hashed(KeyHash::of(key), key)
+    }
+
+    /// The place of a key whose hash is known.
+    pub fn entry_hashed(&mut self, hash: KeyHash, key: &[u8]) -> KeySlot<'_, 'a> {
+        match self.keys.find_hashed(hash, key) {
+            Some(slot) => KeySlot::Occupied(OccupiedKey {
+                db: self,
+                hash,
+                slot,
+            }),
+            None => KeySlot::Vacant(VacantKey { db: self, hash }),
+        }
+    }
+
+    /// Inserts or replaces; gives back what was there.
+    pub fn insert(&mut self, key: Bytes<'a>, entry: Entry<'a>) -> Option<Entry<'a>> {
+        self.keys.insert(key, entry)
+    }
+
+    /// Takes a key out.
+    pub fn remove(&mut self, key: &[u8]) -> Option<(Bytes<'a>, Entry<'a>)> {
+        self.keys.remove(key)
+    }
+
+    /// Takes a key out if its value became an empty collection; says whether it did.
+    pub fn remove_if_empty(&mut self, key: &[u8]) -> bool {
+        match self.entry(key) {
+            KeySlot::Occupied(place) => place.remove_if_empty(),
+            KeySlot::Vacant(_) => false,
+        }
+    }
+
+    /// Takes out every key that `doomed` says (CLUSTER FLUSHSLOT, TRIMSLOTS).
+    pub fn remove_all_where(&mut self, mut doomed: impl FnMut(&[u8], &Entry<'a>) -> bool) -> usize {
+        let gone: Vec<_> = self
+            .keys
+            .iter()
+            .filter(|(key, entry)| doomed(key, entry))
+            .map(|(key, _)| key.clone())
+            .collect();
+        gone.iter().filter(|key| self.remove(key).is_some()).count()
+    }
+
+    /// All keys, in the order of their insertion as long as none was removed.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes<'a>, &Entry<'a>)> {
+        self.keys.iter()
+    }
+
+    /// All keys, entries to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Bytes<'a>, &mut Entry<'a>)> {
+        self.keys.iter_mut()
+    }
+}
+
+/// Everything that a server holds.
+#[derive(Clone, Debug, Default)]
+pub struct Store<'a> {
+    dbs: BTreeMap<u32, Db<'a>>,
+    /// Function libraries: name to code.
+    pub functions: BTreeMap<Bytes<'a>, Bytes<'a>>,
+    /// Cached scripts: SHA-1 to body.
+    pub scripts: BTreeMap<[u8; 20], Bytes<'a>>,
+}
+
+impl<'a> Store<'a> {
+    /// The highest database number is below this.
+    pub const MAX_DBS: u32 = 1 << 31;
+
+    /// Makes an empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Store::default()
+    }
+
+    /// A database, if it was ever written.
+    #[must_use]
+    pub fn db(&self, number: u32) -> Option<&Db<'a>> {
+        self.dbs.get(&number)
+    }
+
+    /// A database, made if need be; the caller has checked the number against its limits.
+    pub fn db_mut(&mut self, number: u32) -> &mut Db<'a> {
+        self.dbs.entry(number).or_default()
+    }
+
+    /// The databases with keys, by number.
+    pub fn dbs(&self) -> impl Iterator<Item = (u32, &Db<'a>)> {
+        self.dbs
+            .iter()
+            .filter(|(_, db)| !db.is_empty())
+            .map(|(number, db)| (*number, db))
+    }
+
+    /// The databases with keys, by number, to be changed.
+    pub fn dbs_mut(&mut self) -> impl Iterator<Item = (u32, &mut Db<'a>)> {
+        self.dbs
+            .iter_mut()
+            .filter(|(_, db)| !db.is_empty())
+            .map(|(number, db)| (*number, db))
+    }
+
+    /// All keys of all databases, by number.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Bytes<'a>, &Entry<'a>)> {
+        self.dbs()
+            .flat_map(|(number, db)| db.iter().map(move |(key, entry)| (number, key, entry)))
+    }
+
+    /// Number of keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.dbs.values().map(Db::len).sum()
+    }
+
+    /// Whether there are no keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.dbs.values().all(Db::is_empty)
+    }
+
+    /// Swaps two databases (SWAPDB).
+    pub fn swap_dbs(&mut self, a: u32, b: u32) {
+        if a == b {
+            return;
+        }
+        let old = (self.dbs.remove(&a), self.dbs.remove(&b));
+        self.dbs.extend(old.0.map(|db| (b, db)));
+        self.dbs.extend(old.1.map(|db| (a, db)));
+    }
+
+    /// Empties a database (FLUSHDB); gives the number of keys.
+    pub fn flush_db(&mut self, number: u32) -> usize {
+        self.dbs.remove(&number).map_or(0, |db| db.len())
+    }
+
+    /// Empties all databases (FLUSHALL); functions and scripts stay.
+    pub fn flush_all(&mut self) -> usize {
+        std::mem::take(&mut self.dbs).values().map(Db::len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_and_go_through_their_slot() {
+        let mut store = Store::new();
+        for n in 0..100i64 {
+            let key = n.to_string();
+            match store.db_mut(7).entry(key.as_bytes()) {
+                KeySlot::Vacant(place) => {
+                    let value = Value::String(n.into());
+                    place.insert(Bytes::copied(key.as_bytes()), value.into());
+                }
+                KeySlot::Occupied(_) => panic!("{key} is there already"),
+            }
+        }
+        let KeySlot::Occupied(mut place) = store.db_mut(7).entry(b"42") else {
+            panic!("42 is not there");
+        };
+        place.get_mut().set_expire_at_ms(Some(5));
+        assert_eq!(
+            store.db(7).unwrap().get(b"42").unwrap().expire_at_ms(),
+            Some(5)
+        );
+        store.swap_dbs(7, 1 << 30);
+        assert_eq!(store.iter().next().map(|(db, ..)| db), Some(1 << 30));
+        let odd = |key: &[u8], _: &Entry<'_>| key.last().is_some_and(|byte| byte % 2 == 1);
+        assert_eq!(store.db_mut(1 << 30).remove_all_where(odd), 50);
+        assert_eq!(store.len(), 50);
+        assert_eq!(store.flush_all(), 50);
+        assert!(store.is_empty());
+    }
+
+    #[test]
+    fn empty_collections_vanish_and_streams_stay() {
+        let mut db = Db::default();
+        db.insert(Bytes::borrowed(b"l"), Value::List(Box::default()).into());
+        db.insert(Bytes::borrowed(b"x"), Value::Stream(Box::default()).into());
+        assert!(db.remove_if_empty(b"l"));
+        assert!(!db.remove_if_empty(b"x"));
+        assert_eq!(db.len(), 1);
+    }
+}

@@ -1,0 +1,385 @@
+//! The hash map beneath the keyspace and the keyed value types.
+//!
+//! ```text
+//! slots   [ (key, value) | free -> n | (key, value) | .. ]     one vector
+//! index   hash table of 8-byte buckets: hash (30 bits) . slot (34 bits)
+//! ```
+//!
+//! Up to [`SMALL`] entries there is no index: a look-up compares all keys, and
+//! nothing is hashed. Beyond, the index holds part of each hash, so that it grows
+//! without touching keys. Slots stay where they are while others come and go,
+//! which the order of a sorted set relies on; freed slots are used again first.
+//! Iteration goes by slot: insertion order as long as nothing was removed, and
+//! the same for the same history on every run although the hash is seeded.
+//!
+//! An entry costs its slot and 9 to 20 bytes of index, with no moment at which
+//! two copies of the entries exist.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::Bytes;
+
+/// Entries without an index.
+pub(super) const SMALL: usize = 16;
+
+const SLOT_BITS: u32 = 34;
+const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+/// Freed slots are given back when more than three in four are free.
+const SPARSE: usize = 4;
+
+/// One seed for the process, so that a key's hash is good for every database.
+static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// The hash of a key, for looking it up in more than one map.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyHash(u64);
+
+impl KeyHash {
+    /// Hashes a key.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        let mut hasher = SEED.build_hasher();
+        hasher.write(key);
+        KeyHash(hasher.finish() >> SLOT_BITS)
+    }
+
+    /// Spreads 30 bits so that both ends of the word, which hashbrown uses, differ.
+    fn spread(self) -> u64 {
+        self.0 << SLOT_BITS | self.0
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Bucket(u64);
+
+impl Bucket {
+    fn new(hash: KeyHash, slot: usize) -> Self {
+        Bucket(hash.0 << SLOT_BITS | (slot as u64 & SLOT_MASK))
+    }
+
+    fn hash(self) -> KeyHash {
+        KeyHash(self.0 >> SLOT_BITS)
+    }
+
+    fn slot(self) -> usize {
+        (self.0 & SLOT_MASK) as usize
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Slot<'a, V> {
+    Full(Bytes<'a>, V),
+    Free { next: Option<u32> },
+}
+
+/// A map from bytes to `V`.
+#[derive(Clone)]
+pub struct Map<'a, V> {
+    slots: Vec<Slot<'a, V>>,
+    index: Option<Box<HashTable<Bucket>>>,
+    free: Option<u32>,
+    len: usize,
+}
+
+impl<V> Default for Map<'_, V> {
+    fn default() -> Self {
+        Map {
+            slots: Vec::new(),
+            index: None,
+            free: None,
+            len: 0,
+        }
+    }
+}
+
+impl<'a, V> Map<'a, V> {
+    /// Makes an empty map.
+    #[must_use]
+    pub fn new() -> Self {
+        Map::default()
+    }
+
+    /// Number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether slots stay where they are: no longer small.
+    pub(super) fn is_indexed(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// One more than the highest slot.
+    pub(super) fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn find(&self, key: &[u8]) -> Option<usize> {
+        match &self.index {
+            Some(_) => self.find_hashed(KeyHash::of(key), key),
+            None => self.scan(key),
+        }
+    }
+
+    fn scan(&self, key: &[u8]) -> Option<usize> {
+        self.slots
+            .iter()
+            .position(|slot| matches!(slot, Slot::Full(k, _) if **k == *key))
+    }
+
+    pub(super) fn find_hashed(&self, hash: KeyHash, key: &[u8]) -> Option<usize> {
+        let Some(index) = &self.index else {
+            return self.scan(key);
+        };
+        index
+            .find(hash.spread(), |bucket| {
+                bucket.hash().0 == hash.0
+                    && matches!(self.slots.get(bucket.slot()), Some(Slot::Full(k, _)) if **k == *key)
+            })
+            .map(|bucket| bucket.slot())
+    }
+
+    /// The entry in a slot.
+    pub(super) fn slot(&self, slot: usize) -> Option<(&Bytes<'a>, &V)> {
+        match self.slots.get(slot)? {
+            Slot::Full(key, value) => Some((key, value)),
+            Slot::Free { .. } => None,
+        }
+    }
+
+    pub(super) fn slot_mut(&mut self, slot: usize) -> Option<(&Bytes<'a>, &mut V)> {
+        match self.slots.get_mut(slot)? {
+            Slot::Full(key, value) => Some((key, value)),
+            Slot::Free { .. } => None,
+        }
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&V> {
+        self.slot(self.find(key)?).map(|(_, value)| value)
+    }
+
+    /// The value of a key, to be changed.
+    pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
+        let slot = self.find(key)?;
+        self.slot_mut(slot).map(|(_, value)| value)
+    }
+
+    /// Whether the key is there.
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Inserts or replaces; gives back what was there.
+    pub fn insert(&mut self, key: Bytes<'a>, value: V) -> Option<V> {
+        let hash = self.index.is_some().then(|| KeyHash::of(&key));
+        let found = match hash {
+            Some(hash) => self.find_hashed(hash, &key),
+            None => self.scan(&key),
+        };
+        match found.and_then(|slot| self.slot_mut(slot)) {
+            Some((_, old)) => Some(std::mem::replace(old, value)),
+            None => {
+                self.insert_new(hash, key, value);
+                None
+            }
+        }
+    }
+
+    /// Inserts a key that is not there; gives its slot.
+    pub(super) fn insert_new(&mut self, hash: Option<KeyHash>, key: Bytes<'a>, value: V) -> usize {
+        if self.index.is_none() && self.len >= SMALL {
+            self.build_index();
+        }
+        let hash = self
+            .is_indexed()
+            .then(|| hash.unwrap_or_else(|| KeyHash::of(&key)));
+        let slot = match self.free.map(|free| free as usize) {
+            Some(slot) => {
+                if let Some(Slot::Free { next }) = self.slots.get(slot) {
+                    self.free = *next;
+                }
+                self.slots[slot] = Slot::Full(key, value);
+                slot
+            }
+            None => {
+                // Small collections grow by little: most stay small.
+                if self.slots.len() == self.slots.capacity() && self.slots.len() < SMALL {
+                    self.slots.reserve_exact((self.slots.len() / 2).max(1));
+                }
+                self.slots.push(Slot::Full(key, value));
+                self.slots.len() - 1
+            }
+        };
+        self.len += 1;
+        if let (Some(index), Some(hash)) = (&mut self.index, hash) {
+            index.insert_unique(hash.spread(), Bucket::new(hash, slot), |bucket| {
+                bucket.hash().spread()
+            });
+        }
+        slot
+    }
+
+    fn build_index(&mut self) {
+        let mut index = HashTable::with_capacity(self.len + 1);
+        for (slot, entry) in self.slots.iter().enumerate() {
+            if let Slot::Full(key, _) = entry {
+                let hash = KeyHash::of(key);
+                index.insert_unique(hash.spread(), Bucket::new(hash, slot), |bucket: &Bucket| {
+                    bucket.hash().spread()
+                });
+            }
+        }
+        self.index = Some(Box::new(index));
+    }
+
+    /// Removes a key.
+    pub fn remove(&mut self, key: &[u8]) -> Option<(Bytes<'a>, V)> {
+        let hash = match &self.index {
+            Some(_) => KeyHash::of(key),
+            None => KeyHash(0),
+        };
+        let slot = self.find_hashed(hash, key)?;
+        let removed = self.remove_slot(hash, slot);
+        self.shrink();
+        removed
+    }
+
+    /// Empties a slot without moving any other (small maps: the later ones move up).
+    pub(super) fn remove_slot(&mut self, hash: KeyHash, slot: usize) -> Option<(Bytes<'a>, V)> {
+        if !matches!(self.slots.get(slot)?, Slot::Full(..)) {
+            return None;
+        }
+        self.len -= 1;
+        let Some(index) = &mut self.index else {
+            return match self.slots.remove(slot) {
+                Slot::Full(key, value) => Some((key, value)),
+                Slot::Free { .. } => None,
+            };
+        };
+        if let Ok(bucket) = index.find_entry(hash.spread(), |bucket| bucket.slot() == slot) {
+            bucket.remove();
+        }
+        // A slot beyond the reach of the free list is lost until the map shrinks.
+        let next = self.free;
+        if let Ok(free) = u32::try_from(slot) {
+            self.free = Some(free);
+        }
+        match std::mem::replace(&mut self.slots[slot], Slot::Free { next }) {
+            Slot::Full(key, value) => Some((key, value)),
+            Slot::Free { .. } => None,
+        }
+    }
+
+    /// Gives memory back when most slots are free; slots move, and then it says true.
+    pub(super) fn shrink(&mut self) -> bool {
+        if self.index.is_none()
+            || self.slots.len() <= 4 * SMALL
+            || self.len > self.slots.len() / SPARSE
+        {
+            return false;
+        }
+        self.slots.retain(|slot| matches!(slot, Slot::Full(..)));
+        self.slots.shrink_to_fit();
+        self.free = None;
+        self.index = None;
+        if self.len > SMALL {
+            self.build_index();
+        }
+        true
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        *self = Map::default();
+    }
+
+    /// All entries.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes<'a>, &V)> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Full(key, value) => Some((key, value)),
+            Slot::Free { .. } => None,
+        })
+    }
+
+    /// Numbers of the slots in use.
+    pub(super) fn used_slots(&self) -> impl Iterator<Item = usize> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| matches!(slot, Slot::Full(..)))
+            .map(|(slot, _)| slot)
+    }
+
+    /// All entries, values to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Bytes<'a>, &mut V)> {
+        self.slots.iter_mut().filter_map(|slot| match slot {
+            Slot::Full(key, value) => Some((&*key, value)),
+            Slot::Free { .. } => None,
+        })
+    }
+}
+
+impl<V: std::fmt::Debug> std::fmt::Debug for Map<'_, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn map_equals_model(ops in proptest::collection::vec((0u8..4, 0u16..200, any::<u32>()), 0..2000)) {
+            let mut map = Map::new();
+            let mut model = BTreeMap::new();
+            for (op, key, value) in ops {
+                let key = key.to_string().into_bytes();
+                if op < 2 {
+                    let old = map.insert(Bytes::copied(&key), value);
+                    prop_assert_eq!(old, model.insert(key, value));
+                } else if op == 2 {
+                    let old = map.remove(&key).map(|(_, value)| value);
+                    prop_assert_eq!(old, model.remove(&key));
+                } else {
+                    prop_assert_eq!(map.get(&key), model.get(&key));
+                }
+                prop_assert_eq!(map.len(), model.len());
+            }
+            let sorted: BTreeMap<_, _> = map.iter().map(|(k, v)| (k.to_vec(), *v)).collect();
+            prop_assert_eq!(sorted, model);
+        }
+    }
+
+    #[test]
+    fn map_that_lost_most_entries_shrinks_and_still_finds() {
+        let mut map = Map::new();
+        for n in 0..10_000u32 {
+            map.insert(Bytes::copied(&n.to_le_bytes()), n);
+        }
+        for n in 0..9_990u32 {
+            assert_eq!(map.remove(&n.to_le_bytes()).map(|(_, v)| v), Some(n));
+        }
+        assert!(map.slot_count() < 100);
+        for n in 9_990..10_000u32 {
+            assert_eq!(map.get(&n.to_le_bytes()), Some(&n));
+        }
+    }
+}

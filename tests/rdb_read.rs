@@ -1,0 +1,95 @@
+//! What rdbkit reads from a server's own file is what that server says over its protocol.
+
+mod util;
+
+use rdbkit::json::native::{Arrangement, NativeWriter};
+use rdbkit::ops::export::export_record;
+use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
+use rdbkit::rdb::{Item, RdbReader, Scratch};
+use util::dataset::{FillOptions, fill};
+use util::expect::{functions, json_differences, snapshot};
+use util::rng::{self, Rng};
+use util::server::{Modules, Release, Server, Start, old_servers, servers};
+
+/// The whole file as NDJSON, and the sources of its functions.
+fn read(rdb: &[u8]) -> rdbkit::error::Result<(String, Vec<Vec<u8>>)> {
+    let mut writer = NativeWriter::new(Arrangement::Lines);
+    let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
+    let mut functions = Vec::new();
+    RdbReader::from_slice(rdb).for_each(|item, _| {
+        match &item {
+            Item::Key(record) => {
+                export_record(record, &mut scratch, &mut key_scratch, &mut writer)?;
+            }
+            Item::Function(code) => functions.push(code.to_vec().unwrap()),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((String::from_utf8(writer.out).unwrap(), functions))
+}
+
+fn round(release: Release, seed: u64) {
+    let label = format!("{} with RDBKIT_SEED={seed}", release.name);
+    let server = Server::expect(Start::new(release).modules(Modules::Data));
+    let mut client = server.client();
+    fill(
+        &mut client,
+        &release,
+        &mut Rng::new(seed),
+        &FillOptions::default(),
+    );
+    let rdb = std::fs::read(server.save()).unwrap();
+    let expected = snapshot(&mut client, &release);
+
+    let (ndjson, read_functions) = read(&rdb).unwrap_or_else(|error| panic!("{label}: {error}"));
+    let differences = json_differences(&expected, &ndjson);
+    assert!(
+        differences.is_empty(),
+        "{label}: {} keys differ:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+    let expected_functions: Vec<_> = functions(&mut client, &release)
+        .into_iter()
+        .map(|(_, code)| code)
+        .collect();
+    let mut sorted = read_functions;
+    sorted.sort();
+    let mut expected_sorted = expected_functions;
+    expected_sorted.sort();
+    assert_eq!(sorted, expected_sorted, "{label}: functions");
+
+    let mut findings = Vec::new();
+    let verified = verify_rdb(
+        &mut RdbReader::from_slice(&rdb),
+        VerifyOptions::default(),
+        &mut |finding| findings.push(finding.to_string()),
+    );
+    assert!(
+        findings.is_empty(),
+        "{label}: a server's own file is sound:\n{}",
+        findings.join("\n")
+    );
+    assert_eq!(verified.keys, expected.len() as u64, "{label}: keys");
+}
+
+#[test]
+fn every_value_of_a_servers_file_is_what_the_server_says() {
+    let seed = rng::seed(100);
+    for round_number in 0..rng::rounds(2) {
+        for release in servers() {
+            round(release, seed + round_number);
+        }
+    }
+}
+
+#[test]
+fn every_value_of_an_old_servers_file_is_what_the_server_says() {
+    let seed = rng::seed(200);
+    for round_number in 0..rng::rounds(1) {
+        for release in old_servers() {
+            round(release, seed + round_number);
+        }
+    }
+}
