@@ -69,8 +69,16 @@ impl ValueChecks {
             Value::Array(array) => array.for_each(&mut self.scratch, |_, _| {}),
             Value::Module(module) => self.module(&place, &module, out),
         };
-        if let Err(error) = outcome {
-            out.add(place.of_error(error));
+        match outcome {
+            Err(error) => out.add(place.of_error(error)),
+            Ok(()) => {
+                if let Some(flaw) = record.non_canonical(&mut self.scratch) {
+                    let error = Error::new(flaw.into())
+                        .at_offset(record.offset)
+                        .in_key(record.db, key);
+                    out.add(Finding::of_error(&error, Level::Warning));
+                }
+            }
         }
         self.scratch.trim();
     }

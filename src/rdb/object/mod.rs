@@ -5,6 +5,7 @@
 //! logical type has a file with the byte layout of its encodings.
 
 pub mod array;
+pub(crate) mod blobs;
 pub mod hash;
 pub mod list;
 pub mod module;
