@@ -64,7 +64,7 @@ pub fn write_utf8(bytes: &[u8], out: &mut Vec<u8>) -> bool {
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     const LANES: usize = 16;
-    let odd = |byte: u8| (byte < 0x20) | (byte >= 0x80) | (byte == b'"') | (byte == b'\\');
+    let odd = |byte: u8| !(0x20..0x80).contains(&byte) | (byte == b'"') | (byte == b'\\');
     let (chunks, tail) = bytes.as_chunks::<LANES>();
     chunks
         .iter()

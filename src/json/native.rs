@@ -284,7 +284,7 @@ fn write_vectorset(set: &VectorSet, out: &mut Vec<u8>) {
         write_list(
             set.quantization.components(&element.vector, set.dim),
             out,
-            |x, out| write_score(x, out),
+            write_score,
         );
         if let Some(attributes) = &element.attributes {
             out.extend_from_slice(b",\"attributes\":");
