@@ -25,7 +25,7 @@ pub fn write<W: Write>(out: &mut Commands<W>, seed: u64, scale: f64) -> io::Resu
         match random.below(100) {
             0..30 => {
                 let key = format!("session:{n:08}");
-                let len = random.range(40, 120);
+                let len = random.range(80, 160);
                 let value = random.token(len);
                 out.send(&[b"SET", key.as_bytes(), &value])?;
             }
