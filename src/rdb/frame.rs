@@ -277,6 +277,7 @@ impl State {
 }
 
 /// Parses the next item; `end_offset` is the file offset at which `input` ends.
+#[inline(always)]
 pub(crate) fn next_item<'a>(
     state: &mut State,
     input: &'a [u8],
@@ -289,7 +290,9 @@ pub(crate) fn next_item<'a>(
     };
     let mut pending = state.pending;
     let mut at = input;
-    loop {
+    // One way to the key below, so that it is compiled into this loop and its result is
+    // not moved: an item is large.
+    let (key_meta, typed) = loop {
         let (payload, byte) = u8(at)?;
         at = match (Opcode(byte), dialect.family) {
             (Opcode::EXPIRETIME_MS, _) => {
@@ -318,7 +321,7 @@ pub(crate) fn next_item<'a>(
             }
             (Opcode::KEY_META, Family::Redis) if dialect.version >= 13 => {
                 let (typed, meta) = key_meta(payload)?;
-                return key_record(state, dialect, pending, Some(meta), typed, end_offset);
+                break (Some(meta), typed);
             }
             (Opcode(242..), _) => {
                 let (rest, item) = file_record(state, dialect, pending, Opcode(byte), at, payload)?;
@@ -326,9 +329,10 @@ pub(crate) fn next_item<'a>(
                 state.pending = pending;
                 return Ok((rest, item));
             }
-            _ => return key_record(state, dialect, pending, None, at, end_offset),
+            _ => break (None, at),
         };
-    }
+    };
+    key_record(state, dialect, pending, key_meta, typed, end_offset)
 }
 
 impl Pending {
@@ -358,6 +362,7 @@ fn written_as_ms(ms: i64, dialect: Dialect) -> i64 {
 }
 
 /// Parses type byte, key and value.
+#[inline(always)]
 fn key_record<'a>(
     state: &mut State,
     dialect: Dialect,
@@ -397,6 +402,7 @@ fn key_record<'a>(
 }
 
 /// Parses what belongs to no key; `at` begins with the opcode, `payload` behind it.
+#[inline(never)]
 fn file_record<'a>(
     state: &mut State,
     dialect: Dialect,

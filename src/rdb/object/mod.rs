@@ -45,6 +45,7 @@ pub(crate) enum Layout {
 
 impl Layout {
     /// The layout that a type byte stands for, or why there is none.
+    #[inline]
     pub(crate) fn of(byte: TypeByte, dialect: Dialect) -> Result<Layout, ErrorKind> {
         use Family::{Redis, Valkey};
         let unsupported = |known| {
