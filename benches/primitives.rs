@@ -121,7 +121,13 @@ mod json {
     use rdbkit::json::escape::write_string;
 
     /// Strings as keys and members are, and as documents are.
-    const STRINGS: &[&str] = &["tokens_20", "tokens_200", "document_2k", "accented_200", "bytes_200"];
+    const STRINGS: &[&str] = &[
+        "tokens_20",
+        "tokens_200",
+        "document_2k",
+        "accented_200",
+        "bytes_200",
+    ];
 
     fn input(name: &str) -> Vec<Vec<u8>> {
         let mut random = random(name);

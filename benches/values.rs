@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::ops::export::export_record;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
-use rdbkit::rdb::{ChecksumMode, Item, RdbReader, Record, Scratch, Value};
+use rdbkit::rdb::{ChecksumMode, Item, RdbReader, ReadItems as _, Record, Scratch, Value};
 
 mod datasets;
 
@@ -21,7 +21,12 @@ fn main() {
 }
 
 /// Asserts what `operation` counts, then times it.
-fn measure(bencher: Bencher<'_, '_>, name: &str, expected: impl Fn(&Scenario) -> u64, operation: impl Fn(&[u8]) -> u64 + Sync) {
+fn measure(
+    bencher: Bencher<'_, '_>,
+    name: &str,
+    expected: impl Fn(&Scenario) -> u64,
+    operation: impl Fn(&[u8]) -> u64 + Sync,
+) {
     let scenario = scenario(name, SEED);
     assert_eq!(operation(&scenario.file), expected(&scenario), "{name}");
     bencher
@@ -33,7 +38,7 @@ fn for_each_record(file: &[u8], checksum: ChecksumMode, mut f: impl FnMut(&Recor
     RdbReader::from_slice(file)
         .checksum(checksum)
         .for_each(|item, _| {
-            if let Item::Key(record) = &item {
+            if let Item::Key(record) = item {
                 f(record);
             }
             Ok(())
@@ -43,32 +48,47 @@ fn for_each_record(file: &[u8], checksum: ChecksumMode, mut f: impl FnMut(&Recor
 
 #[divan::bench(args = SCENARIOS)]
 fn frame(bencher: Bencher<'_, '_>, name: &str) {
-    measure(bencher, name, |scenario| scenario.keys, |file| {
-        let mut keys = 0;
-        for_each_record(file, ChecksumMode::Skip, |_| keys += 1);
-        keys
-    });
+    measure(
+        bencher,
+        name,
+        |scenario| scenario.keys,
+        |file| {
+            let mut keys = 0;
+            for_each_record(file, ChecksumMode::Skip, |_| keys += 1);
+            keys
+        },
+    );
 }
 
 #[divan::bench(args = SCENARIOS)]
 fn frame_and_checksum(bencher: Bencher<'_, '_>, name: &str) {
-    measure(bencher, name, |scenario| scenario.keys, |file| {
-        let mut keys = 0;
-        for_each_record(file, ChecksumMode::Require, |_| keys += 1);
-        keys
-    });
+    measure(
+        bencher,
+        name,
+        |scenario| scenario.keys,
+        |file| {
+            let mut keys = 0;
+            for_each_record(file, ChecksumMode::Require, |_| keys += 1);
+            keys
+        },
+    );
 }
 
 #[divan::bench(args = SCENARIOS)]
 fn decode(bencher: Bencher<'_, '_>, name: &str) {
-    measure(bencher, name, |scenario| scenario.elements, |file| {
-        let mut scratch = Scratch::new();
-        let mut elements = 0;
-        for_each_record(file, ChecksumMode::Skip, |record| {
-            elements += count_elements(&record.value(), &mut scratch);
-        });
-        elements
-    });
+    measure(
+        bencher,
+        name,
+        |scenario| scenario.elements,
+        |file| {
+            let mut scratch = Scratch::new();
+            let mut elements = 0;
+            for_each_record(file, ChecksumMode::Skip, |record| {
+                elements += count_elements(&record.value(), &mut scratch);
+            });
+            elements
+        },
+    );
 }
 
 fn count_elements(value: &Value<'_>, scratch: &mut Scratch) -> u64 {
@@ -113,30 +133,40 @@ fn count_elements(value: &Value<'_>, scratch: &mut Scratch) -> u64 {
 
 #[divan::bench(args = SCENARIOS)]
 fn to_ndjson(bencher: Bencher<'_, '_>, name: &str) {
-    measure(bencher, name, |scenario| scenario.keys, |file| {
-        let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
-        let mut writer = NativeWriter::new(Arrangement::Lines);
-        let mut lines = 0;
-        for_each_record(file, ChecksumMode::Require, |record| {
-            export_record(record, &mut scratch, &mut key_scratch, &mut writer)
-                .expect("a sound value");
-            lines += u64::from(writer.out.last() == Some(&b'\n'));
-            if writer.out.len() > 1 << 18 {
-                black_box(&writer.out);
-                writer.out.clear();
-            }
-        });
-        lines
-    });
+    measure(
+        bencher,
+        name,
+        |scenario| scenario.keys,
+        |file| {
+            let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
+            let mut writer = NativeWriter::new(Arrangement::Lines);
+            let mut lines = 0;
+            for_each_record(file, ChecksumMode::Require, |record| {
+                export_record(record, &mut scratch, &mut key_scratch, &mut writer)
+                    .expect("a sound value");
+                lines += u64::from(writer.out.last() == Some(&b'\n'));
+                if writer.out.len() > 1 << 18 {
+                    black_box(&writer.out);
+                    writer.out.clear();
+                }
+            });
+            lines
+        },
+    );
 }
 
 #[divan::bench(args = SCENARIOS)]
 fn verify(bencher: Bencher<'_, '_>, name: &str) {
-    measure(bencher, name, |scenario| scenario.keys, |file| {
-        let mut reader = RdbReader::from_slice(file).checksum(ChecksumMode::Report);
-        let verified = verify_rdb(&mut reader, VerifyOptions::default(), &mut |finding| {
-            panic!("{finding}")
-        });
-        verified.keys
-    });
+    measure(
+        bencher,
+        name,
+        |scenario| scenario.keys,
+        |file| {
+            let mut reader = RdbReader::from_slice(file).checksum(ChecksumMode::Report);
+            let verified = verify_rdb(&mut reader, VerifyOptions::default(), &mut |finding| {
+                panic!("{finding}")
+            });
+            verified.keys
+        },
+    );
 }

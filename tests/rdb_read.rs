@@ -17,7 +17,7 @@ fn read(rdb: &[u8]) -> rdbkit::error::Result<(String, Vec<Vec<u8>>)> {
     let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
     let mut functions = Vec::new();
     RdbReader::from_slice(rdb).for_each(|item, _| {
-        match &item {
+        match item {
             Item::Key(record) => {
                 export_record(record, &mut scratch, &mut key_scratch, &mut writer)?;
             }

@@ -31,7 +31,11 @@ pub fn write<W: Write>(out: &mut Commands<W>, seed: u64, scale: f64) -> io::Resu
             }
             30..42 => {
                 let key = format!("counter:{}", n / 10);
-                out.send(&[b"INCRBY", key.as_bytes(), random.range(1, 100).to_string().as_bytes()])?;
+                out.send(&[
+                    b"INCRBY",
+                    key.as_bytes(),
+                    random.range(1, 100).to_string().as_bytes(),
+                ])?;
             }
             42..57 => {
                 let key = format!("user:{}", n / 4);
@@ -55,7 +59,11 @@ pub fn write<W: Write>(out: &mut Commands<W>, seed: u64, scale: f64) -> io::Resu
             }
             82..88 => {
                 let key = format!("online:{}", n / 100);
-                out.send(&[b"SADD", key.as_bytes(), random.below(5000).to_string().as_bytes()])?;
+                out.send(&[
+                    b"SADD",
+                    key.as_bytes(),
+                    random.below(5000).to_string().as_bytes(),
+                ])?;
             }
             88..92 => {
                 let key = format!("session:{n:08}");

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use super::commands::Commands;
 use super::random::Random;
 
-const LIBRARY: &[u8] = b"#!lua name=rates\nredis.register_function('limit', function(keys, args)\n  \
+const LIBRARY: &[u8] =
+    b"#!lua name=rates\nredis.register_function('limit', function(keys, args)\n  \
     local n = redis.call('INCR', keys[1])\n  return n <= tonumber(args[1]) and 1 or 0\nend)\n";
 
 /// The present of the data set, and the earliest deadline: far enough ahead to load for years.
@@ -65,10 +66,8 @@ impl<W: Write> Mixed<'_, W> {
                 // Beyond 32 bits the file has text.
                 _ => self.random.below(1 << 50),
             };
-            self.out.make(
-                &[b"SET", key.as_bytes(), value.to_string().as_bytes()],
-                1,
-            )?;
+            self.out
+                .make(&[b"SET", key.as_bytes(), value.to_string().as_bytes()], 1)?;
         }
         for n in 0..self.times(60_000) {
             let key = format!("session:{:08x}:{n}", self.random.next() as u32);
@@ -131,7 +130,8 @@ impl<W: Write> Mixed<'_, W> {
             let (fields, random) = (self.random.range(200, 700), &mut self.random);
             self.out
                 .fill("HSET", key.as_bytes(), fields, 2, |n, arguments| {
-                    arguments.push(format!("sku:{n:05}:{:04x}", random.below(0x1_0000)).into_bytes());
+                    arguments
+                        .push(format!("sku:{n:05}:{:04x}", random.below(0x1_0000)).into_bytes());
                     let len = random.range(20, 60);
                     arguments.push(random.text(len));
                 })?;
@@ -202,7 +202,8 @@ impl<W: Write> Mixed<'_, W> {
             self.out
                 .fill("ZADD", key.as_bytes(), members, 2, |n, arguments| {
                     arguments.push(random.score());
-                    arguments.push(format!("player:{n}:{:04x}", random.below(0x1_0000)).into_bytes());
+                    arguments
+                        .push(format!("player:{n}:{:04x}", random.below(0x1_0000)).into_bytes());
                 })?;
         }
         for n in 0..self.times(300) {
@@ -252,7 +253,15 @@ impl<W: Write> Mixed<'_, W> {
                 self.out.send(&[b"XGROUP", b"CREATE", key, group, b"0"])?;
                 for consumer in [&b"a"[..], b"b", b"c"] {
                     self.out.send(&[
-                        b"XREADGROUP", b"GROUP", group, consumer, b"COUNT", b"25", b"STREAMS", key, b">",
+                        b"XREADGROUP",
+                        b"GROUP",
+                        group,
+                        consumer,
+                        b"COUNT",
+                        b"25",
+                        b"STREAMS",
+                        key,
+                        b">",
                     ])?;
                 }
             }

@@ -65,7 +65,7 @@ pub fn convert_rdb(
     let mut scratch = Scratch::new();
     let mut key_scratch = Vec::new();
     reader.for_each(|item, span: Range<u64>| {
-        match &item {
+        match item {
             Item::Key(record) => {
                 let outcome = match conversion.wants(record) {
                     Ok(true) => {
@@ -112,7 +112,7 @@ pub fn header_of_rdb(reader: &mut impl ReadItems) -> Result<Header> {
                 .to_vec()
                 .map_err(|flaw| Error::new(flaw.into()).at_offset(span.start))
         };
-        match &item {
+        match item {
             Item::Header(dialect) => header.magic = Some((dialect.magic(), dialect.version)),
             Item::Aux { key, value } if is_lua(key) => header.lua.push(content(value)?),
             Item::Aux { key, value } => header.aux.push((content(key)?, content(value)?)),

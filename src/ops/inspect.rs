@@ -100,7 +100,7 @@ pub fn inspect_rdb(
     let mut heap = BinaryHeap::new();
     let mut db = 0;
     let outcome = reader.for_each(|item, _| {
-        match &item {
+        match item {
             Item::Header(dialect) => inspection.dialect = Some(*dialect),
             Item::SelectDb(number) => db = *number,
             Item::ResizeDb { keys, expires } => {

@@ -201,7 +201,7 @@ pub fn verify_rdb(
         key_scratch: Vec::new(),
         values: ValueChecks::default(),
     };
-    let outcome = reader.for_each(|item, span| check.item(&item, &span));
+    let outcome = reader.for_each(|item, span| check.item(item, &span));
     if let Err(error) = outcome {
         let error = error.in_db(reader.db());
         check.out.add(Finding::of_error(&error, Level::Error));

@@ -32,7 +32,7 @@ pub trait ReadItems {
     ///
     /// # Errors
     /// The first broken rule of the frame, an I/O error, a checksum that differs, or what `f` returned.
-    fn for_each(&mut self, f: impl FnMut(Item<'_>, Range<u64>) -> Result<()>) -> Result<()>;
+    fn for_each(&mut self, f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()>;
 
     /// Offset of what comes next.
     fn offset(&self) -> u64;
@@ -132,7 +132,7 @@ impl<S: Source> ReadItems for RdbReader<S> {
         self.source.look_back()
     }
 
-    fn for_each(&mut self, mut f: impl FnMut(Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
+    fn for_each(&mut self, mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
         /// How much is framed before it is hashed: long enough for the CRC kernel, short
         /// enough to be still in cache.
         const STRIDE_BYTES: usize = 128 * 1024;
@@ -143,27 +143,31 @@ impl<S: Source> ReadItems for RdbReader<S> {
             let (mut used, mut hashed) = (0, 0);
             let mut stop = None;
             while used < STRIDE_BYTES && !self.state.ended && stop.is_none() {
-                match next_item(&mut self.state, &data[used..], end_offset) {
-                    Ok((rest, mut item)) => {
+                // Looked at in place: an item is large, and moving it costs as much as
+                // framing a small key.
+                let mut parsed = next_item(&mut self.state, &data[used..], end_offset);
+                match &mut parsed {
+                    Ok((rest, item)) => {
                         let span = self.offset + used as u64..end_offset - rest.len() as u64;
                         used = data.len() - rest.len();
-                        if let Item::End { checksum, .. } = &mut item
-                            && self.checksum != ChecksumMode::Skip
-                        {
-                            let stored_bytes = if *checksum == Checksum::Absent {
-                                0
-                            } else {
-                                size_of::<u64>()
+                        let Item::End { checksum, .. } = item else {
+                            f(item, span)?;
+                            continue;
+                        };
+                        if self.checksum != ChecksumMode::Skip {
+                            let stored_bytes = match checksum {
+                                Checksum::Absent => 0,
+                                _ => size_of::<u64>(),
                             };
                             crc.update(&data[..used - stored_bytes]);
                             hashed = used;
                             *checksum = checksum.compare(crc.finish());
                         }
-                        let mismatch = mismatch_error(&item, self.checksum, span.end);
+                        let mismatch = mismatch_error(item, self.checksum, span.end);
                         f(item, span)?;
                         mismatch?;
                     }
-                    Err(failure) => stop = Some(failure),
+                    Err(_) => stop = parsed.err(),
                 }
             }
             if self.checksum != ChecksumMode::Skip {
