@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use super::verify::Reporter;
 use crate::bytes::Text;
+use crate::encoding::canonical_i64;
 use crate::error::{Code, Error, Result, Value as Side, escape_key};
 use crate::keyset::members::MemberSet;
 use crate::model::stream::Group;
@@ -118,12 +119,8 @@ impl ValueChecks {
         let RdbString::Raw(text) = stored else {
             return;
         };
-        let digits = std::str::from_utf8(text)
-            .ok()
-            .filter(|_| text.len() <= LONGEST_INTEGER_BYTES);
-        let is_integer = digits
-            .and_then(|digits| digits.parse::<i32>().ok())
-            .is_some_and(|n| itoa::Buffer::new().format(n).as_bytes() == text);
+        let is_integer = text.len() <= LONGEST_INTEGER_BYTES
+            && canonical_i64(text).is_some_and(|n| i32::try_from(n).is_ok());
         if is_integer {
             out.add(place.finding(
                 Level::Warning,

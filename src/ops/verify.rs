@@ -193,6 +193,7 @@ pub fn verify_rdb(
         seen: Verified::default(),
         databases: HashMap::new(),
         db: 0,
+        counts: Counts::default(),
         declared: None,
         slot: None,
         keys: KeySet::new(DEFAULT_MEMORY_BYTES, None),
@@ -348,6 +349,8 @@ struct Check<'f> {
     seen: Verified,
     databases: HashMap<u32, Counts>,
     db: u32,
+    /// Of the database that is being read, since it was selected.
+    counts: Counts,
     declared: Option<Declared>,
     slot: Option<Slot>,
     keys: KeySet,
@@ -362,7 +365,10 @@ impl Check<'_> {
     fn item(&mut self, item: &Item<'_>, span: &Range<u64>) -> Result<()> {
         match item {
             Item::Key(record) => self.record(record),
-            Item::SelectDb(_) => self.database_ends(),
+            Item::SelectDb(db) => {
+                self.database_ends();
+                self.db = *db;
+            }
             Item::ResizeDb { keys, expires } => {
                 let counts = Counts {
                     keys: *keys,
@@ -421,18 +427,14 @@ impl Check<'_> {
             Item::Function(code) => self.function(*code, span.start),
             _ => {}
         }
-        if let Item::SelectDb(db) = item {
-            self.db = *db;
-        }
         Ok(())
     }
 
     fn record(&mut self, record: &Record<'_>) {
         self.seen.keys += 1;
         self.seen.expires += u64::from(record.expire_at_ms.is_some());
-        let counts = self.databases.entry(record.db).or_default();
-        counts.keys += 1;
-        counts.expires += u64::from(record.expire_at_ms.is_some());
+        self.counts.keys += 1;
+        self.counts.expires += u64::from(record.expire_at_ms.is_some());
         if self.options.shallow {
             return;
         }
@@ -541,10 +543,13 @@ impl Check<'_> {
     /// Compares what RESIZEDB promised with what came.
     fn database_ends(&mut self) {
         self.slot_ends();
+        let seen = self.databases.entry(self.db).or_default();
+        seen.keys += std::mem::take(&mut self.counts.keys);
+        seen.expires += std::mem::take(&mut self.counts.expires);
+        let seen = *seen;
         let Some(Declared { offset, counts }) = self.declared.take() else {
             return;
         };
-        let seen = self.databases.get(&self.db).copied().unwrap_or_default();
         let pairs = [
             (
                 "keys of a database, as RESIZEDB says",
