@@ -168,7 +168,43 @@ impl<'a> ListpackIter<'a> {
         self.seen
     }
 
-    /// Everything but one-byte integers and short strings, and their errors too.
+    /// The other integers, and strings below 4096 bytes, if nothing is wrong with them.
+    #[inline]
+    fn next_by_hand(&mut self, lead: u8) -> Option<Text<'a>> {
+        let int = |width: usize| Some(Text::Int(signed_le(self.rest.get(1..1 + width)?)));
+        let (size, element) = match lead {
+            0xc0..=0xdf => {
+                let high_bits = i16::from_be_bytes([lead, *self.rest.get(1)?]) << 3;
+                (2, Text::Int(i64::from(high_bits >> 3)))
+            }
+            0xe0..=0xef => {
+                let len = usize::from(u16::from_be_bytes([lead & 15, *self.rest.get(1)?]));
+                (2 + len, Text::Bytes(self.rest.get(2..2 + len)?))
+            }
+            0xf1 => (3, int(2)?),
+            0xf2 => (4, int(3)?),
+            0xf3 => (5, int(4)?),
+            0xf4 => (9, int(8)?),
+            _ => return None,
+        };
+        let rest = match self.rest.get(size..)? {
+            &[backlen, ref rest @ ..] if size < 0x80 && usize::from(backlen) == size => rest,
+            &[high, low, ref rest @ ..]
+                if size >= 0x80
+                    && high < 0x80
+                    && low >= 0x80
+                    && usize::from(high) << 7 | usize::from(low & 127) == size =>
+            {
+                rest
+            }
+            _ => return None,
+        };
+        self.rest = rest;
+        self.seen += 1;
+        Some(element)
+    }
+
+    /// What is left, and all errors.
     fn next_by_grammar(&mut self) -> Result<Text<'a>, Flaw> {
         match parse_entry(self.rest) {
             Ok((rest, element)) => {
@@ -232,7 +268,10 @@ impl<'a> Iterator for ListpackIter<'a> {
                 }));
             }
         }
-        Some(self.next_by_grammar())
+        Some(match self.next_by_hand(lead) {
+            Some(element) => Ok(element),
+            None => self.next_by_grammar(),
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -123,7 +123,7 @@ const REPLACEMENTS: [[u8; 8]; 256] = {
 fn write_escaped(text: &str, out: &mut Vec<u8>) {
     /// Room for 64 bytes of text and one replacement's overrun.
     const BLOCK_BYTES: usize = 64;
-    let mut block = [0_u8; 6 * BLOCK_BYTES + 8];
+    let mut block = [0_u8; 6 * BLOCK_BYTES + ROOM_BYTES];
     out.reserve(text.len() + 2);
     out.push(b'"');
     for piece in text.as_bytes().chunks(BLOCK_BYTES) {
@@ -134,27 +134,33 @@ fn write_escaped(text: &str, out: &mut Vec<u8>) {
                 block[len..len + 8].copy_from_slice(word);
                 len += 8;
             } else {
-                for &byte in word {
-                    len += put(byte, &mut block[len..]);
-                }
+                len += put(word, &mut block[len..]);
             }
         }
-        for &byte in tail {
-            len += put(byte, &mut block[len..]);
-        }
+        len += put(tail, &mut block[len..]);
         out.extend_from_slice(&block[..len]);
     }
     out.push(b'"');
 }
 
-/// Puts what a byte becomes at the front of `room` and returns its length.
+/// Room for what eight bytes become: at most 48 bytes and the overrun of the last one.
+const ROOM_BYTES: usize = 72;
+
+/// Puts what up to eight bytes become at the front of `room` and returns its length.
 #[inline(always)]
-fn put(byte: u8, room: &mut [u8]) -> usize {
-    let replacement = REPLACEMENTS[usize::from(byte)];
-    if let Some(front) = room.first_chunk_mut() {
-        *front = replacement;
+fn put(bytes: &[u8], room: &mut [u8]) -> usize {
+    let Some(room) = room.first_chunk_mut::<ROOM_BYTES>() else {
+        return 0;
+    };
+    let mut len = 0;
+    for &byte in bytes {
+        let replacement = REPLACEMENTS[usize::from(byte)];
+        // The length is at most 48; the mask tells the compiler that it needs no check.
+        let at = len & 63;
+        room[at..at + 8].copy_from_slice(&replacement);
+        len += usize::from(replacement[7]);
     }
-    usize::from(replacement[7])
+    len
 }
 
 #[cfg(test)]
