@@ -86,8 +86,8 @@ pub fn decompress_into(
 
 /// Expands into a buffer of `expanded_len` bytes and the slack.
 fn expand(compressed: &[u8], expanded_len: usize, out: &mut [u8]) -> Result<(), Flaw> {
-    let mut input = compressed;
-    let mut end = 0;
+    let (read, mut end) = expand_inside(compressed, expanded_len, out);
+    let mut input = &compressed[read..];
     while let Some((&control, rest)) = input.split_first() {
         let at = compressed.len() - input.len();
         if control < 32 {
@@ -140,23 +140,75 @@ fn expand(compressed: &[u8], expanded_len: usize, out: &mut [u8]) -> Result<(), 
     }
 }
 
+/// Does the instructions before the last bytes of the block, as long as nothing is wrong with
+/// them; returns how much was read and written.
+///
+/// Here an instruction and the longest literal run are known to be there, so one test of
+/// the input is enough for each, and all copies have fixed sizes. What stops this loop
+/// is done, or refused, by the careful one, which agrees with it.
+#[inline]
+fn expand_inside(compressed: &[u8], expanded_len: usize, out: &mut [u8]) -> (usize, usize) {
+    /// Control byte and the longest run; a reference has fewer.
+    const AHEAD_BYTES: usize = 1 + MAX_LITERAL_BYTES;
+    let (mut at, mut end) = (0, 0);
+    while let Some(ahead) = compressed
+        .get(at..)
+        .and_then(<[u8]>::first_chunk::<AHEAD_BYTES>)
+    {
+        let Some((before, after)) = out.split_at_mut_checked(end) else {
+            break;
+        };
+        let Some(target) = after.first_chunk_mut::<MAX_LITERAL_BYTES>() else {
+            break;
+        };
+        let [control, run @ ..] = ahead;
+        let room = expanded_len - end;
+        if *control < 32 {
+            let len = usize::from(*control) + 1;
+            if len > room {
+                break;
+            }
+            *target = *run;
+            end += len;
+            at += 1 + len;
+            continue;
+        }
+        let (len, low, size) = match control >> 5 {
+            7 => (usize::from(run[0]) + 9, run[1], 3),
+            short => (usize::from(short) + 2, run[0], 2),
+        };
+        let distance = (usize::from(control & 31) << 8 | usize::from(low)) + 1;
+        if distance > end || len > room {
+            break;
+        }
+        let start = end - distance;
+        match before[start..].first_chunk::<16>() {
+            Some(source) if len <= 16 => target[..16].copy_from_slice(source),
+            _ => copy_reference(out, start, end, len),
+        }
+        end += len;
+        at += size;
+    }
+    (at, end)
+}
+
 /// Copies `len` bytes from `start` to `end`, as if byte by byte; may write 15 bytes more.
 #[inline]
 fn copy_reference(out: &mut [u8], start: usize, end: usize, len: usize) {
     let distance = end - start;
-    if distance >= 16 && len <= 64 {
+    if distance == 1 {
+        let byte = out[start];
+        out[end..end + len].fill(byte);
+    } else if distance >= 8 && len <= 64 {
         // No chunk overlaps what it writes. Beyond some chunks memmove is faster.
-        let Some(window) = out.get_mut(start..end + len.next_multiple_of(16)) else {
+        let Some(window) = out.get_mut(start..end + len.next_multiple_of(8)) else {
             return;
         };
         let mut done = 0;
         while done < len {
-            window.copy_within(done..done + 16, distance + done);
-            done += 16;
+            window.copy_within(done..done + 8, distance + done);
+            done += 8;
         }
-    } else if distance == 1 {
-        let byte = out[start];
-        out[end..end + len].fill(byte);
     } else {
         // Each turn copies all that the pattern has become, so the pieces double.
         let mut done = 0;
