@@ -38,7 +38,7 @@ fn for_each_record(file: &[u8], checksum: ChecksumMode, mut f: impl FnMut(&Recor
     RdbReader::from_slice(file)
         .checksum(checksum)
         .for_each(|item, _| {
-            if let Item::Key(record) = item {
+            if let Item::Key(record) = &item {
                 f(record);
             }
             Ok(())

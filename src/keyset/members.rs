@@ -4,11 +4,12 @@
 //! the other. It tells which hashes occur twice; as two elements may share a
 //! hash, the caller walks the value again and compares those few.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 
 use foldhash::quality::RandomState;
 
 use crate::bytes::Text;
+use crate::encoding::integer;
 
 /// Up to here comparing each with each is faster than sorting.
 const FEW: usize = 64;
@@ -49,9 +50,11 @@ impl MemberSet {
     #[must_use]
     #[inline]
     pub fn hash(&self, element: Text<'_>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(element.as_bytes(&mut itoa::Buffer::new()));
-        hasher.finish()
+        // As a number if it is one, however it is stored: printing it would cost more.
+        match (integer(element), element) {
+            (Some(n), _) | (None, Text::Int(n)) => self.hasher.hash_one(n),
+            (None, Text::Bytes(bytes)) => self.hasher.hash_one(bytes),
+        }
     }
 
     /// Adds an element by its hash.

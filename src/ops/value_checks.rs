@@ -179,6 +179,12 @@ impl ValueChecks {
     }
 
     fn set(&mut self, place: &Place<'_, '_>, set: &Set<'_>, out: &mut Reporter<'_>) -> Result<()> {
+        if set.cannot_repeat() {
+            let mut members = 0;
+            set.for_each(&mut self.scratch, |_| members += 1)?;
+            self.empty(place, members, out);
+            return Ok(());
+        }
         self.members.clear();
         let mut elements = 0;
         set.for_each(&mut self.scratch, |member| {
