@@ -11,3 +11,23 @@ pub mod rdbtools;
 pub mod sink;
 
 pub use sink::{KeyHead, ModuleField, ValueSink};
+
+/// Whether bytes are a JSON document that can be spliced into another one.
+pub(crate) fn is_document(bytes: &[u8]) -> bool {
+    // serde_json does not look into strings that it passes over.
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_document;
+
+    #[test]
+    fn document_is_json_of_utf_8() {
+        assert!(is_document("{\"é\":[1,\"x\"]}".as_bytes()));
+        for bytes in [b"".as_slice(), b"{", b"1 2", b"\"\xff\"", b"{\"\xc3\":1}"] {
+            assert!(!is_document(bytes), "{}", bytes.escape_ascii());
+        }
+    }
+}

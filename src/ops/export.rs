@@ -2,6 +2,7 @@
 
 use crate::bytes::Text;
 use crate::error::{Error, Flaw, Result};
+use crate::json::is_document;
 use crate::json::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
 use crate::rdb::module::{ModuleItem, ModuleItems};
 use crate::rdb::object::array::{ArrayElement, float_text};
@@ -154,8 +155,7 @@ fn module_data(
 ) -> Result<Option<ModuleData>> {
     if let Some(text) = module.json_text()? {
         // A document that is no JSON cannot be spliced; its items still say it all.
-        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok();
-        return Ok(is_json.then_some(ModuleData::Json(text)));
+        return Ok(is_document(&text).then_some(ModuleData::Json(text)));
     }
     match (name, encoding_version) {
         (vectorset::MODULE_NAME, 0) => match vectorset::decode(module.items()?) {

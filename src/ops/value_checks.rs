@@ -9,6 +9,7 @@ use super::verify::Reporter;
 use crate::bytes::Text;
 use crate::encoding::canonical_i64;
 use crate::error::{Code, Error, Result, Value as Side, escape_key};
+use crate::json::is_document;
 use crate::keyset::members::MemberSet;
 use crate::model::stream::Group;
 use crate::model::stream::StreamState;
@@ -323,11 +324,13 @@ impl ValueChecks {
         }
         let id = module.id()?;
         if id.name() == crate::rdb::vectorset::MODULE_NAME && id.encoding_version() == 0 {
-            let decoded = crate::rdb::vectorset::decode(module.items()?);
-            decoded.map_err(|flaw| Error::new(flaw.into()).at_offset(place.record.offset))?;
+            let items = module.items()?;
+            crate::rdb::vectorset::decode(items)
+                .and_then(|_| crate::rdb::vectorset::check_graph(items))
+                .map_err(|flaw| Error::new(flaw.into()).at_offset(place.record.offset))?;
         }
         if let Some(text) = module.json_text()?
-            && serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_err()
+            && !is_document(&text)
         {
             out.add(place.finding(
                 Level::Warning,

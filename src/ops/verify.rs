@@ -425,6 +425,7 @@ impl Check<'_> {
                 ));
             }
             Item::Function(code) => self.function(*code, span.start),
+            Item::Aux { key, value } => self.aux(*key, *value, span.start),
             _ => {}
         }
         Ok(())
@@ -590,6 +591,28 @@ impl Check<'_> {
         }
     }
 
+    /// Checks the one field that makes a server refuse a file: Valkey's `slot-info`.
+    fn aux(&mut self, key: RdbString<'_>, value: RdbString<'_>, offset: u64) {
+        if !matches!(key, RdbString::Raw(name) if name.eq_ignore_ascii_case(b"slot-info")) {
+            return;
+        }
+        let finding = match value.bytes(&mut self.key_scratch) {
+            Err(flaw) => {
+                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
+            }
+            Ok(text) if is_slot_info(text) => return,
+            Ok(_) => Finding::broken(
+                Level::Error,
+                Code::BadOpcode,
+                offset,
+                "aux field slot-info",
+                "slot, keys, expiries as numbers with commas between",
+                "something else",
+            ),
+        };
+        self.out.add(finding);
+    }
+
     /// Checks that a library begins with the line that names engine and library.
     fn function(&mut self, code: RdbString<'_>, offset: u64) {
         let finding = match code.bytes(&mut self.key_scratch) {
@@ -607,5 +630,47 @@ impl Check<'_> {
             ),
         };
         self.out.add(finding);
+    }
+}
+
+/// Whether text begins with three numbers with commas between, as `sscanf` reads them.
+fn is_slot_info(text: &[u8]) -> bool {
+    let mut numbers = text.splitn(3, |&byte| byte == b',');
+    let is_number = |part: &[u8], is_last: bool| {
+        let part = part.trim_ascii_start();
+        let part = part
+            .strip_prefix(b"-")
+            .or(part.strip_prefix(b"+"))
+            .unwrap_or(part);
+        let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        digits > 0 && (is_last || digits == part.len())
+    };
+    (0..3).all(|index| {
+        numbers
+            .next()
+            .is_some_and(|part| is_number(part, index == 2))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_slot_info;
+
+    #[test]
+    fn slot_info_is_three_numbers_or_more() {
+        for text in ["5061,1,0", "5061,1,0,0", "5061, 1, 0", "5061,-1,0x"] {
+            assert!(is_slot_info(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "",
+            "5061",
+            "5061,1",
+            "5061,1-0,0",
+            "5061,1,",
+            "a,1,0",
+            "5061 ,1,0",
+        ] {
+            assert!(!is_slot_info(text.as_bytes()), "{text}");
+        }
     }
 }

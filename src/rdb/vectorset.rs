@@ -6,8 +6,19 @@
 //! n × STRING name, [flags & 2] STRING attributes, STRING vector, UINT p, p × UINT parameter
 //! ```
 //!
-//! The parameters are a node of the HNSW graph: its id, level, links and their
-//! distances, which a dataset does not need. Source: `vset.c VectorSetRdbLoad`.
+//! The parameters are a node of the HNSW graph, which a dataset does not need:
+//!
+//! ```text
+//! id, level | version << 24,
+//! (level + 1) × (links, most links, links × id of a node, [version 1] worst link),
+//! norm and range
+//! ```
+//!
+//! A server takes the graph as it is and refuses the set if it cannot be one, so
+//! [`check_graph`] does too. Source: `vset.c VectorSetRdbLoad`, `hnsw.c
+//! hnsw_insert_serialized`, `hnsw_deserialize_index`.
+
+use std::hash::{BuildHasher as _, RandomState};
 
 use super::module::{ModuleItem, ModuleItems};
 use crate::error::{Code, Flaw};
@@ -18,6 +29,12 @@ pub(crate) const MODULE_NAME: &str = "vectorset";
 
 const FLAG_PROJECTION: u64 = 1;
 const FLAG_ATTRIBUTES: u64 = 2;
+/// The newest layout of a node's parameters.
+const NEWEST_NODE_VERSION: u64 = 1;
+/// A node is on this many layers at most.
+const MAX_LAYERS: u64 = 16;
+/// What servers take as a node's most links: four times the greatest M.
+const MOST_LINKS: u64 = 4 * 4096;
 
 fn broken(
     what: &'static str,
@@ -41,25 +58,30 @@ fn bytes(items: &mut ModuleItems<'_>, what: &'static str) -> Result<Vec<u8>, Fla
     }
 }
 
-/// Decodes the items of a vector set.
-///
-/// # Errors
-/// Items that do not follow the layout, or a vector of the wrong length.
-pub fn decode(mut items: ModuleItems<'_>) -> Result<VectorSet, Flaw> {
-    let dim = uint(&mut items, "vector set dimension")?;
+/// What stands before the elements.
+struct Head {
+    dim: u32,
+    count: u64,
+    quantization: Quantization,
+    projected_from: Option<u32>,
+    has_attributes: bool,
+}
+
+fn head(items: &mut ModuleItems<'_>) -> Result<Head, Flaw> {
+    let dim = uint(items, "vector set dimension")?;
     let dim = u32::try_from(dim).map_err(|_| broken("vector set dimension", "below 2^32", dim))?;
-    let count = uint(&mut items, "vector set elements")?;
-    let quantization = match uint(&mut items, "vector set configuration")? & 0xff {
+    let count = uint(items, "vector set elements")?;
+    let quantization = match uint(items, "vector set configuration")? & 0xff {
         0 => Quantization::F32,
         1 => Quantization::Int8,
         2 => Quantization::Binary,
         other => return Err(broken("vector set quantisation", "0 to 2", other)),
     };
-    let flags = uint(&mut items, "vector set flags")?;
+    let flags = uint(items, "vector set flags")?;
     let mut projected_from = None;
     if flags & FLAG_PROJECTION != 0 {
-        let input_dim = uint(&mut items, "input dimension")?;
-        let matrix = bytes(&mut items, "projection matrix")?;
+        let input_dim = uint(items, "input dimension")?;
+        let matrix = bytes(items, "projection matrix")?;
         let expected = u128::from(input_dim) * u128::from(dim) * size_of::<f32>() as u128;
         if matrix.len() as u128 != expected {
             return Err(broken(
@@ -70,12 +92,35 @@ pub fn decode(mut items: ModuleItems<'_>) -> Result<VectorSet, Flaw> {
         }
         projected_from = u32::try_from(input_dim).ok();
     }
+    Ok(Head {
+        dim,
+        count,
+        quantization,
+        projected_from,
+        has_attributes: flags & FLAG_ATTRIBUTES != 0,
+    })
+}
+
+/// Decodes the items of a vector set.
+///
+/// # Errors
+/// Items that do not follow the layout, or a vector of the wrong length.
+pub fn decode(mut items: ModuleItems<'_>) -> Result<VectorSet, Flaw> {
+    let Head {
+        dim,
+        count,
+        quantization,
+        projected_from,
+        has_attributes,
+    } = head(&mut items)?;
     let mut elements = Vec::new();
     for _ in 0..count {
         let name = bytes(&mut items, "name of a vector")?;
-        let attributes = match flags & FLAG_ATTRIBUTES {
-            0 => None,
-            _ => Some(bytes(&mut items, "attributes of a vector")?).filter(|text| !text.is_empty()),
+        let attributes = match has_attributes {
+            false => None,
+            true => {
+                Some(bytes(&mut items, "attributes of a vector")?).filter(|text| !text.is_empty())
+            }
         };
         let vector = bytes(&mut items, "a vector")?;
         if vector.len() as u64 != quantization.vector_bytes(dim) {
@@ -104,4 +149,130 @@ pub fn decode(mut items: ModuleItems<'_>) -> Result<VectorSet, Flaw> {
         }),
         Some(_) => Err(broken("items after the last vector", "none", "some")),
     }
+}
+
+/// Checks the graph of a set whose items [`decode`] takes.
+///
+/// Links are checked one by one without being kept: a link and its way back cancel
+/// each other out in a sum that only comes to nothing if every link has one.
+///
+/// # Errors
+/// A graph that servers refuse.
+pub(crate) fn check_graph(items: ModuleItems<'_>) -> Result<(), Flaw> {
+    let mut nodes = Vec::new();
+    each_node(items, |id, level, _, _| {
+        // One entry a node, however many levels it says it is on.
+        if nodes.last() != Some(&(id, level)) {
+            nodes.push((id, level));
+        }
+        Ok(())
+    })?;
+    nodes.sort_unstable();
+    let top_layer = |id: u64| {
+        let at = nodes.partition_point(|&(other, _)| other <= id);
+        nodes[..at]
+            .last()
+            .filter(|node| node.0 == id)
+            .map(|node| node.1)
+    };
+    let hashers = [RandomState::new(), RandomState::new()];
+    let mut sums = [0, 0];
+    let mut sorted: Vec<u64> = Vec::new();
+    each_node(items, |id, _, layer, links| {
+        sorted.clear();
+        sorted.extend(links);
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(broken(
+                "links of a vector",
+                "each once",
+                "one of them twice",
+            ));
+        }
+        for &other in &sorted {
+            if other == id {
+                return Err(broken("link of a vector", "another vector", "itself"));
+            }
+            if top_layer(other).is_none_or(|top| top < layer) {
+                return Err(broken("link of a vector", "a vector on that layer", "none"));
+            }
+            for (sum, hasher) in sums.iter_mut().zip(&hashers) {
+                *sum ^= hasher.hash_one((id.min(other), id.max(other), layer));
+            }
+        }
+        Ok(())
+    })?;
+    match sums {
+        [0, 0] => Ok(()),
+        _ => Err(broken(
+            "links of vectors",
+            "there and back",
+            "a way without one back",
+        )),
+    }
+}
+
+/// Calls `layer(id, level, layer, links)` for each layer that a node is on.
+fn each_node(
+    mut items: ModuleItems<'_>,
+    mut layer: impl FnMut(u64, u64, u64, &[u64]) -> Result<(), Flaw>,
+) -> Result<(), Flaw> {
+    let head = head(&mut items)?;
+    let mut parameters = Vec::new();
+    for _ in 0..head.count {
+        // Name, attributes, vector.
+        for _ in 0..2 + u8::from(head.has_attributes) {
+            items.next();
+        }
+        parameters.clear();
+        for _ in 0..uint(&mut items, "parameters of a node")? {
+            parameters.push(uint(&mut items, "parameter of a node")?);
+        }
+        node_layers(&parameters, &mut layer)?;
+    }
+    Ok(())
+}
+
+fn node_layers(
+    parameters: &[u64],
+    layer: &mut impl FnMut(u64, u64, u64, &[u64]) -> Result<(), Flaw>,
+) -> Result<(), Flaw> {
+    let cut = || {
+        broken(
+            "parameters of a node",
+            "all of its layers",
+            parameters.len(),
+        )
+    };
+    let (&[id, packed], mut rest) = parameters.split_first_chunk().ok_or_else(cut)?;
+    let (version, level) = (packed >> 24, packed & 0xff_ffff);
+    if version > NEWEST_NODE_VERSION {
+        return Err(broken("version of a node", "0 or 1", version));
+    }
+    if level >= MAX_LAYERS {
+        return Err(broken("top layer of a node", "below 16", level));
+    }
+    for number in 0..=level {
+        let (&[count, most], behind) = rest.split_first_chunk().ok_or_else(cut)?;
+        if count > most || most > MOST_LINKS {
+            return Err(broken(
+                "links of a node",
+                "at most as many as it says",
+                count,
+            ));
+        }
+        // At most 16384, checked above.
+        let (links, behind) = behind.split_at_checked(count as usize).ok_or_else(cut)?;
+        rest = behind;
+        if version > 0 {
+            let (&worst, behind) = rest.split_first().ok_or_else(cut)?;
+            rest = behind;
+            let index = worst & u64::from(u32::MAX);
+            if count > 0 && index >= count {
+                return Err(broken("worst link of a node", "one of its links", index));
+            }
+        }
+        layer(id, level, number, links)?;
+    }
+    rest.first().map(|_| ()).ok_or_else(cut)
 }
