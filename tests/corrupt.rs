@@ -20,7 +20,7 @@ use rdbkit::error::{Code, Error, Fault};
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::ops::export::export_record;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
-use rdbkit::rdb::{ChecksumMode, Item, RdbReader, Scratch};
+use rdbkit::rdb::{ChecksumMode, Item, RdbReader, ReadItems as _, Scratch};
 use rdbkit::report::{Finding, Level};
 use util::expect::{json_differences, snapshot};
 use util::resp::Client;

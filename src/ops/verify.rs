@@ -410,9 +410,9 @@ impl Check<'_> {
                 self.slot_begins(*slot, counts, span.start);
             }
             Item::Aux {
-                key: RdbString::Raw(b"slot-info"),
+                key: RdbString::Raw(name),
                 value,
-            } => self.slot_info(*value, span.start),
+            } if name.eq_ignore_ascii_case(b"slot-info") => self.slot_info(*value, span.start),
             Item::FunctionPreGa(_) => {
                 let what = "function of a 7.0 release candidate, which every release refuses";
                 self.out.add(Finding::broken(
@@ -425,7 +425,6 @@ impl Check<'_> {
                 ));
             }
             Item::Function(code) => self.function(*code, span.start),
-            Item::Aux { key, value } => self.aux(*key, *value, span.start),
             _ => {}
         }
         Ok(())
@@ -458,29 +457,27 @@ impl Check<'_> {
         self.values.check(record, key, &mut self.out);
     }
 
-    /// Reads Valkey's form of slot info, `slot,keys,expires[,keys with field TTLs]`.
+    /// Checks the one aux field that makes a server refuse a file: Valkey's `slot-info`.
     fn slot_info(&mut self, value: RdbString<'_>, offset: u64) {
-        let text = value.to_vec().unwrap_or_default();
-        let numbers: Vec<u64> = text
-            .split(|&byte| byte == b',')
-            .filter_map(|number| std::str::from_utf8(number).ok()?.parse().ok())
-            .collect();
-        match numbers[..] {
-            [slot, keys, expires] | [slot, keys, expires, _] => {
-                self.slot_begins(slot, Counts { keys, expires }, offset)
-            }
-            _ => {
-                let what = "slot info";
-                self.out.add(Finding::broken(
-                    Level::Warning,
+        let finding = match value.bytes(&mut self.key_scratch).map(parse_slot_info) {
+            Ok(Some((slot, counts))) => return self.slot_begins(slot, counts, offset),
+            Ok(None) => {
+                let what = "aux field slot-info";
+                let expected = "slot, keys, expiries as numbers with commas between";
+                Finding::broken(
+                    Level::Error,
                     Code::BadOpcode,
                     offset,
                     what,
-                    "slot,keys,expires",
-                    "another text",
-                ));
+                    expected,
+                    "something else",
+                )
             }
-        }
+            Err(flaw) => {
+                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
+            }
+        };
+        self.out.add(finding);
     }
 
     fn slot_begins(&mut self, slot: u64, counts: Counts, offset: u64) {
@@ -591,28 +588,6 @@ impl Check<'_> {
         }
     }
 
-    /// Checks the one field that makes a server refuse a file: Valkey's `slot-info`.
-    fn aux(&mut self, key: RdbString<'_>, value: RdbString<'_>, offset: u64) {
-        if !matches!(key, RdbString::Raw(name) if name.eq_ignore_ascii_case(b"slot-info")) {
-            return;
-        }
-        let finding = match value.bytes(&mut self.key_scratch) {
-            Err(flaw) => {
-                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
-            }
-            Ok(text) if is_slot_info(text) => return,
-            Ok(_) => Finding::broken(
-                Level::Error,
-                Code::BadOpcode,
-                offset,
-                "aux field slot-info",
-                "slot, keys, expiries as numbers with commas between",
-                "something else",
-            ),
-        };
-        self.out.add(finding);
-    }
-
     /// Checks that a library begins with the line that names engine and library.
     fn function(&mut self, code: RdbString<'_>, offset: u64) {
         let finding = match code.bytes(&mut self.key_scratch) {
@@ -633,33 +608,31 @@ impl Check<'_> {
     }
 }
 
-/// Whether text begins with three numbers with commas between, as `sscanf` reads them.
-fn is_slot_info(text: &[u8]) -> bool {
-    let mut numbers = text.splitn(3, |&byte| byte == b',');
-    let is_number = |part: &[u8], is_last: bool| {
-        let part = part.trim_ascii_start();
-        let part = part
-            .strip_prefix(b"-")
-            .or(part.strip_prefix(b"+"))
-            .unwrap_or(part);
-        let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        digits > 0 && (is_last || digits == part.len())
+/// Reads Valkey's slot info: slot, keys, expiries and, since 9.0, keys with field TTLs.
+fn parse_slot_info(text: &[u8]) -> Option<(u64, Counts)> {
+    let number = |part: &[u8]| {
+        let digits = std::str::from_utf8(part).ok()?;
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse().ok())?
     };
-    (0..3).all(|index| {
-        numbers
-            .next()
-            .is_some_and(|part| is_number(part, index == 2))
-    })
+    let numbers: Option<Vec<u64>> = text.split(|&byte| byte == b',').map(number).collect();
+    match numbers?[..] {
+        [slot, keys, expires] | [slot, keys, expires, _] => Some((slot, Counts { keys, expires })),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_slot_info;
+    use super::parse_slot_info;
 
     #[test]
-    fn slot_info_is_three_numbers_or_more() {
-        for text in ["5061,1,0", "5061,1,0,0", "5061, 1, 0", "5061,-1,0x"] {
-            assert!(is_slot_info(text.as_bytes()), "{text}");
+    fn slot_info_is_three_or_four_numbers() {
+        for text in ["5061,1,0", "5061,1,0,0"] {
+            let (slot, counts) = parse_slot_info(text.as_bytes()).unwrap();
+            assert_eq!((slot, counts.keys, counts.expires), (5061, 1, 0), "{text}");
         }
         for text in [
             "",
@@ -669,8 +642,10 @@ mod tests {
             "5061,1,",
             "a,1,0",
             "5061 ,1,0",
+            "5061,-1,0",
+            "1,1,0,0,0",
         ] {
-            assert!(!is_slot_info(text.as_bytes()), "{text}");
+            assert!(parse_slot_info(text.as_bytes()).is_none(), "{text}");
         }
     }
 }
