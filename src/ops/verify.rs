@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::value_checks::ValueChecks;
+use super::value_checks::{ValueChecks, module_strings};
 use crate::bytes::source::Source;
-use crate::error::{Code, Error, ErrorKind, Result, Value};
+use crate::error::{Code, Error, ErrorKind, Flaw, Result, Value};
 use crate::input::{AfterRdb, ByteSource, Input, Kind, Origin};
 use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet, Outcome};
 use crate::rdb::string::string;
@@ -341,7 +341,13 @@ impl Check<'_> {
                 ));
             }
             Item::Function(code) => self.function(*code, span.start),
-            Item::Aux { key, value } => self.aux(*key, *value, span.start),
+            Item::Aux { key, value } if !self.options.shallow => {
+                let outcome = self.aux(*key, *value, span.start);
+                self.add_error(outcome);
+            }
+            Item::ModuleAux(aux) if !self.options.shallow => {
+                self.add_error(module_strings(aux.items, span.start));
+            }
             _ => {}
         }
         if let Item::SelectDb(db) = item {
@@ -434,26 +440,31 @@ impl Check<'_> {
         }
     }
 
-    /// Checks the one field that makes a server refuse a file: Valkey's `slot-info`.
-    fn aux(&mut self, key: RdbString<'_>, value: RdbString<'_>, offset: u64) {
-        if !matches!(key, RdbString::Raw(name) if name.eq_ignore_ascii_case(b"slot-info")) {
-            return;
+    /// Reports what keeps a server from reading something that belongs to no key.
+    fn add_error(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.out.add(Finding::of_error(&error, Level::Error));
         }
-        let finding = match value.bytes(&mut self.key_scratch) {
-            Err(flaw) => {
-                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
-            }
-            Ok(text) if is_slot_info(text) => return,
-            Ok(_) => Finding::broken(
-                Level::Error,
-                Code::BadOpcode,
-                offset,
-                "aux field slot-info",
-                "slot, keys, expiries as numbers with commas between",
-                "something else",
-            ),
-        };
-        self.out.add(finding);
+    }
+
+    /// Expands a field, and checks the one that makes a server refuse a file: Valkey's
+    /// `slot-info`.
+    fn aux(&mut self, key: RdbString<'_>, value: RdbString<'_>, offset: u64) -> Result<()> {
+        let broken = |flaw: Flaw| Error::new(flaw.into()).at_offset(offset);
+        let name = key.bytes(&mut self.key_scratch).map_err(broken)?;
+        let is_slot_info_field = name.eq_ignore_ascii_case(b"slot-info");
+        let text = value.bytes(&mut self.key_scratch).map_err(broken)?;
+        if is_slot_info_field && !is_slot_info(text) {
+            let kind = ErrorKind::Broken {
+                code: Code::BadOpcode,
+                at: None,
+                what: "aux field slot-info",
+                expected: "slot, keys, expiries with commas between".into(),
+                found: "something else".into(),
+            };
+            return Err(Error::new(kind).at_offset(offset));
+        }
+        Ok(())
     }
 
     /// Checks that a library begins with the line that names engine and library.
@@ -497,7 +508,33 @@ fn is_slot_info(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_slot_info;
+    use super::{VerifyOptions, is_slot_info, verify_rdb};
+    use crate::rdb::RdbReader;
+
+    fn codes(file: &[u8]) -> Vec<&'static str> {
+        let mut codes = Vec::new();
+        let mut reader = RdbReader::from_slice(file);
+        verify_rdb(&mut reader, VerifyOptions::default(), &mut |finding| {
+            codes.push(finding.code.as_str());
+        });
+        codes
+    }
+
+    #[test]
+    fn strings_that_belong_to_no_key_are_expanded() {
+        // A reference to three bytes before the first one.
+        let bad = b"\xc3\x02\x05\x20\x02";
+        let file = |record: &[u8]| [b"REDIS0003", record, b"\xff"].concat();
+        let aux_value = file(&[b"\xfa\x01a".as_slice(), bad].concat());
+        let aux_name = file(&[b"\xfa".as_slice(), bad, b"\x01a"].concat());
+        let id = b"\x81\x04\x00\x00\x00\x00\x00\x00\x00";
+        let module_aux = file(&[b"\xf7".as_slice(), id, b"\x02\x01\x05", bad, b"\x00"].concat());
+        for file in [&aux_value, &aux_name, &module_aux] {
+            assert_eq!(codes(file), ["bad_lzf"], "{}", file.escape_ascii());
+        }
+        assert_eq!(codes(&file(b"\xfa\x01a\xc0\x01")), [""; 0]);
+        assert_eq!(codes(&file(b"\xfa\x09slot-info\x035,1")), ["bad_opcode"]);
+    }
 
     #[test]
     fn slot_info_is_three_numbers_or_more() {
