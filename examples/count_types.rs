@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use rdbkit::error::{Error, Result};
-use rdbkit::rdb::{Item, RdbReader};
+use rdbkit::rdb::{Item, RdbReader, ReadItems as _};
 
 fn main() -> Result<()> {
     let path = std::env::args()

@@ -699,6 +699,7 @@ impl Fail {
         )
     }
 
+    #[cfg(test)]
     pub(crate) fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }

@@ -1,4 +1,93 @@
-//! Reads the persistence files of Redis and Valkey.
+//! Reads, verifies and converts the persistence files of Redis and Valkey.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! bytes -> frame (opcodes | RESP) -> object and encoding views -> model -> sinks (JSON, reports, store)
+//! ```
+//!
+//! | where is … | in |
+//! |---|---|
+//! | a byte value of the format | [`rdb::constants`] |
+//! | which bytes are legal in which version | `rdb::object::Layout::of`, [`rdb::dialect`] |
+//! | the frame: opcodes, key records, the end | [`rdb::frame`] |
+//! | a length, a string, a module item | [`rdb::length`], [`rdb::string`], [`rdb::module`] |
+//! | the layout of a list, set, hash, … | `rdb::object`, one file per type |
+//! | a ziplist, listpack, intset, zipmap, stream node | [`encoding`], one file per blob |
+//! | the framing of a log, the manifest, `#TS:` | [`aof`] |
+//! | what an input is, compression, replication framing | [`input`] |
+//! | the JSON schema | [`json::native`] |
+//! | errors and their codes | [`error`] |
+//! | whole jobs | [`ops`] |
+//!
+//! # Count keys by type
+//!
+//! Nothing is decoded that nobody asks for: a key's type is in its frame.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use rdbkit::rdb::{Item, RdbReader, ReadItems as _};
+//!
+//! # let file: &[u8] = b"REDIS0003\xfe\x00\x00\x01k\x01v\x01\x01l\x01\x01a\xff";
+//! let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+//! RdbReader::from_read(file).for_each(|item, _span| {
+//!     if let Item::Key(record) = item {
+//!         *counts.entry(record.value_type().name()).or_default() += 1;
+//!     }
+//!     Ok(())
+//! })?;
+//! assert_eq!(counts, BTreeMap::from([("list", 1), ("string", 1)]));
+//! # Ok::<(), rdbkit::error::Error>(())
+//! ```
+//!
+//! # Print big keys
+//!
+//! Over a slice, items live as long as the slice.
+//!
+//! ```
+//! use rdbkit::error::escape_key;
+//! use rdbkit::rdb::{Item, Items};
+//!
+//! # let file: &[u8] = b"REDIS0003\xfe\x00\x00\x01k\x05value\x00\x01s\x01v\xff";
+//! let mut scratch = Vec::new();
+//! for item in Items::new(file) {
+//!     if let Item::Key(record) = item?
+//!         && record.encoded_len() > 4
+//!     {
+//!         println!("{} {}", record.encoded_len(), escape_key(record.key_bytes(&mut scratch)?));
+//! #       assert_eq!(record.encoded_len(), 6);
+//!     }
+//! }
+//! # Ok::<(), rdbkit::error::Error>(())
+//! ```
+//!
+//! # Stop at the first corrupt key
+//!
+//! An error says what is wrong, with offset, database and key.
+//!
+//! ```
+//! use rdbkit::rdb::{Item, Items, Scratch, Value};
+//!
+//! # // A hash in a listpack whose only element has a wrong backlen.
+//! # let file: &[u8] = b"REDIS0003\xfe\x00\x10\x01h\x0a\x0a\x00\x00\x00\x01\x00\x81a\x03\xff\xff";
+//! let mut scratch = Scratch::new();
+//! let first_corrupt = Items::new(file).find_map(|item| match item {
+//!     Err(error) => Some(error),
+//!     Ok(Item::Key(record)) => match record.value() {
+//!         Value::Hash(hash) => hash.for_each(&mut scratch, |_field, _value, _deadline| {}).err(),
+//!         _ => None,
+//!     },
+//!     Ok(_) => None,
+//! });
+//! assert_eq!(first_corrupt.unwrap().code().as_str(), "bad_listpack");
+//! ```
+//!
+//! `examples/` holds the same as programs.
+//!
+//! # Features
+//!
+//! `cli` is the program and its crates, `compress` reads gzip, zstd and lz4. Both are
+//! on by default; the library needs neither.
 
 pub mod aof;
 pub mod bytes;

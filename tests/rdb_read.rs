@@ -5,7 +5,7 @@ mod util;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::ops::export::export_record;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
-use rdbkit::rdb::{Item, RdbReader, Scratch};
+use rdbkit::rdb::{Item, RdbReader, ReadItems as _, Scratch};
 use util::dataset::{FillOptions, fill};
 use util::expect::{functions, json_differences, snapshot};
 use util::rng::{self, Rng};
@@ -17,7 +17,7 @@ fn read(rdb: &[u8]) -> rdbkit::error::Result<(String, Vec<Vec<u8>>)> {
     let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
     let mut functions = Vec::new();
     RdbReader::from_slice(rdb).for_each(|item, _| {
-        match &item {
+        match item {
             Item::Key(record) => {
                 export_record(record, &mut scratch, &mut key_scratch, &mut writer)?;
             }

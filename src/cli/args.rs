@@ -88,8 +88,17 @@ Examples:
 Exit codes: 0 all sound, 1 an input is damaged, 2 an input could not be read.")]
     Verify(VerifyArgs),
     /// Print a shell's completion script
+    #[command(after_long_help = "\
+Examples:
+  rdbkit completions bash > /etc/bash_completion.d/rdbkit
+  rdbkit completions zsh > ~/.zfunc/_rdbkit
+  rdbkit completions fish > ~/.config/fish/completions/rdbkit.fish")]
     Completions(CompletionsArgs),
     /// Write manual pages into a folder
+    #[command(after_long_help = "\
+Examples:
+  rdbkit man /usr/local/share/man/man1   rdbkit.1 and a page for each command
+  man rdbkit-convert                     reads one of them")]
     Man(ManArgs),
 }
 

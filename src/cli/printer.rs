@@ -15,7 +15,6 @@ use super::args::{Global, When};
 pub(crate) struct Printer {
     quiet: bool,
     verbose: bool,
-    choice: ColorChoice,
     started: Instant,
 }
 
@@ -38,7 +37,6 @@ impl Printer {
         Printer {
             quiet: global.quiet,
             verbose: global.verbose,
-            choice,
             started: Instant::now(),
         }
     }
@@ -46,17 +44,6 @@ impl Printer {
     /// Whether a progress bar would be seen and is wanted.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
-    }
-
-    /// Whether data on stdout may be coloured.
-    pub(crate) fn colours_stdout(&self) -> bool {
-        match self.choice {
-            ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => {
-                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-            }
-        }
     }
 
     fn say(&self, style: Style, word: &str, text: &str) {

@@ -215,9 +215,12 @@ mod tests {
         Intset::new(bytes)?.iter().collect()
     }
 
+    /// Name, blob, and the members or the offset of the flaw.
+    type Case<'a> = (&'a str, &'a str, Result<&'a [i64], usize>);
+
     #[test]
     fn blobs_read_or_name_the_broken_rule() {
-        let table: &[(&str, &str, Result<&[i64], usize>)] = &[
+        let table: &[Case<'_>] = &[
             (
                 "server, width 2",
                 "02000000 03000000 fdff 0100 0200",

@@ -29,9 +29,10 @@ const SAME_FIELDS: i64 = 2;
 /// A borrowed stream node whose master entry has been read.
 ///
 /// ```
-/// # let blob = b"\x18\0\0\0\x0b\0\x01\x01\0\x01\x01\x01\x81a\x02\0\x01\x02\x01\0\x01\0\x01\x07\x01\x04\x01\xff";
-/// # let mut blob = blob.to_vec(); blob[0] = blob.len() as u8;
 /// use rdbkit::encoding::StreamNode;
+/// # let mut builder = rdbkit::encoding::ListpackBuilder::new(rdbkit::encoding::listpack::BacklenWidth::Wide);
+/// # for element in "1 0 1 sensor 0 2 0 0 17 4".split(' ') { builder.push(element.as_bytes()); }
+/// # let blob = builder.finish().unwrap();
 ///
 /// let node = StreamNode::new(&blob, (1526919030474, 55)).unwrap();
 /// assert_eq!((node.live(), node.deleted()), (1, 0));
@@ -173,12 +174,7 @@ impl<'a> Entries<'a> {
             return Ok(None);
         }
         match self.advance() {
-            Ok(Some((id, deleted, declared_fields))) => Ok(Some(Entry {
-                id,
-                deleted,
-                declared_fields,
-                cursor: self,
-            })),
+            Ok(Some(head)) => Ok(Some(Entry { head, cursor: self })),
             end => {
                 self.done = true;
                 self.entry = None;
@@ -187,7 +183,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    fn advance(&mut self) -> Result<Option<((u64, u64), bool, u64)>, Flaw> {
+    fn advance(&mut self) -> Result<Option<EntryHead>, Flaw> {
         self.close_entry()?;
         if self.seen == self.declared {
             return self.finish().map(|()| None);
@@ -226,13 +222,16 @@ impl<'a> Entries<'a> {
                 names: None,
             }
         };
-        let declared_fields = entry.left;
-        let deleted = flags & DELETED != 0;
+        let head = EntryHead {
+            id,
+            deleted: flags & DELETED != 0,
+            declared_fields: entry.left,
+        };
         self.seen += 1;
-        self.seen_deleted += u64::from(deleted);
+        self.seen_deleted += u64::from(head.deleted);
         self.previous = Some(id);
         self.entry = Some(entry);
-        Ok(Some((id, deleted, declared_fields)))
+        Ok(Some(head))
     }
 
     /// Reads what was left unread, and lp-count.
@@ -288,12 +287,17 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// One entry of a stream, at which its cursor stands.
-#[derive(Debug)]
-pub struct Entry<'c, 'a> {
+#[derive(Clone, Copy, Debug)]
+struct EntryHead {
     id: (u64, u64),
     deleted: bool,
     declared_fields: u64,
+}
+
+/// One entry of a stream, at which its cursor stands.
+#[derive(Debug)]
+pub struct Entry<'c, 'a> {
+    head: EntryHead,
     cursor: &'c mut Entries<'a>,
 }
 
@@ -301,19 +305,19 @@ impl<'a> Entry<'_, 'a> {
     /// Milliseconds and sequence number.
     #[must_use]
     pub fn id(&self) -> (u64, u64) {
-        self.id
+        self.head.id
     }
 
     /// Whether the entry was deleted; its fields are still there.
     #[must_use]
     pub fn deleted(&self) -> bool {
-        self.deleted
+        self.head.deleted
     }
 
     /// How many fields are said to follow; for entries with the master's fields, do follow.
     #[must_use]
     pub fn declared_fields(&self) -> u64 {
-        self.declared_fields
+        self.head.declared_fields
     }
 
     /// The names and values that have not been read yet.

@@ -174,10 +174,13 @@ mod tests {
         Zipmap::new(bytes)?.iter().collect()
     }
 
+    /// Name, blob, and the pairs or the offset of the flaw.
+    type Case<'a> = (&'a str, &'a [u8], Result<&'a [(&'a [u8], &'a [u8])], usize>);
+
     #[test]
     fn blobs_read_or_name_the_broken_rule() {
         let long = [&[1, 1, b'f', 254, 0, 1, 0, 0, 0][..], &[b'v'; 256], &[255]].concat();
-        let table: &[(&str, &[u8], Result<&[(&[u8], &[u8])], usize>)] = &[
+        let table: &[Case<'_>] = &[
             (
                 "accepted by every server",
                 &hex("01 01 66 01 00 76 ff"),

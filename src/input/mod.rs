@@ -12,7 +12,7 @@
 //! Reading an RDB, by whatever way it comes:
 //! ```
 //! use rdbkit::input::{AfterRdb, Input, Kind, OpenOptions};
-//! use rdbkit::rdb::RdbReader;
+//! use rdbkit::rdb::{RdbReader, ReadItems as _};
 //!
 //! let file = b"$24\r\nREDIS0003\xfe\x00\x00\x01k\x01v\xff*1\r\n";
 //! let input = Input::from_reader("pipe", &file[..], &OpenOptions::new())?;

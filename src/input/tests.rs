@@ -2,7 +2,7 @@ use std::io::Write;
 
 use super::*;
 use crate::error::Code;
-use crate::rdb::{Item, RdbReader};
+use crate::rdb::{Item, RdbReader, ReadItems as _};
 
 const RDB: &[u8] = b"REDIS0003\xfe\x00\x00\x01a\x01b\xfe\x02\x00\x01c\xc1\x10\x20\xff";
 const MARK: &[u8; MARK_BYTES] = b"a9f2816c2665bcb4b42646d74d562d3c07873975";

@@ -111,7 +111,7 @@ impl Databases {
 #[inline]
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
     const LANES: usize = 16;
-    let odd = |byte: u8| (byte < 0x20) | (byte > 0x7e) | (byte == b'"') | (byte == b'\\');
+    let odd = |byte: u8| !(0x20..=0x7e).contains(&byte) | (byte == b'"') | (byte == b'\\');
     let (chunks, tail) = bytes.as_chunks::<LANES>();
     chunks
         .iter()
@@ -140,7 +140,7 @@ pub(super) fn write_unit(unit: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
-/// The shortest digits of a finite double other than zero: `0.DIGITS × 10^point`.
+/// The digits of a finite double other than zero: `0.DIGITS × 10^point`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decimal {
     pub(super) negative: bool,
@@ -153,9 +153,18 @@ impl Decimal {
     /// A shortest form has up to 17; plain notation may add zeros up to the point.
     const MAX_DIGITS: usize = 24;
 
+    /// The shortest digits that read back equal.
     pub(super) fn new(x: f64) -> Self {
-        let mut text = zmij::Buffer::new();
-        let text = text.format_finite(x.abs()).as_bytes();
+        Decimal::parse(zmij::Buffer::new().format_finite(x.abs()).as_bytes(), x)
+    }
+
+    /// The digits of `%.17g`: 17 of them, without zeros at the end.
+    pub(super) fn with_17_digits(x: f64) -> Self {
+        Decimal::parse(format!("{:.16e}", x.abs()).as_bytes(), x)
+    }
+
+    /// Takes apart `digits[.digits][e[-]digits]`, the absolute value of `x`.
+    fn parse(text: &[u8], x: f64) -> Self {
         let (mantissa, exponent) = match text.iter().position(|&byte| byte == b'e') {
             Some(at) => (&text[..at], &text[at + 1..]),
             None => (text, &b"0"[..]),

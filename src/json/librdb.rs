@@ -266,6 +266,10 @@ impl Document for LibrdbWriter {
 }
 
 impl ValueSink for LibrdbWriter {
+    fn wants_score_order(&self) -> bool {
+        false
+    }
+
     fn begin_key(&mut self, head: &KeyHead<'_>) {
         self.databases.begin_key(head.db, &mut self.out);
         self.value_type = Some(head.value_type);
@@ -419,7 +423,7 @@ mod tests {
             (5e18, "5e+18"),
             (1e20, "1e+20"),
             (1.25e100, "1.25e+100"),
-            (3.141_592_653_589_793, "3.141592653589793"),
+            (2.141_592_653_589_793, "2.141592653589793"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (f64::NAN, "nan"),

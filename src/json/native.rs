@@ -43,6 +43,12 @@ pub struct NativeWriter {
     as_pairs: bool,
     restart: bool,
     is_first: bool,
+    /// How a key of the database `front_db` begins; the same for millions of keys.
+    front: Vec<u8>,
+    front_db: u32,
+    /// The members `type` and `encoding` of a key of this kind.
+    kind_members: Vec<u8>,
+    kind: Option<(ValueType, Option<&'static str>)>,
     /// The member `field_expire_at_ms`, built beside the value.
     deadlines: Vec<u8>,
 }
@@ -284,7 +290,7 @@ fn write_vectorset(set: &VectorSet, out: &mut Vec<u8>) {
         write_list(
             set.quantization.components(&element.vector, set.dim),
             out,
-            |x, out| write_score(x, out),
+            write_score,
         );
         if let Some(attributes) = &element.attributes {
             out.extend_from_slice(b",\"attributes\":");
@@ -396,21 +402,32 @@ impl ValueSink for NativeWriter {
         self.value_type = Some(head.value_type);
         self.as_pairs = std::mem::take(&mut self.restart);
         self.deadlines.clear();
-        self.out.extend_from_slice(b"{\"db\":");
-        write_number(head.db, &mut self.out);
-        self.member("key");
-        write_string(head.key, &mut self.out);
-        self.member("type");
-        self.out.push(b'"');
-        self.out
-            .extend_from_slice(head.value_type.name().as_bytes());
-        self.out.push(b'"');
-        if let Some(encoding) = head.encoding {
-            self.member("encoding");
-            self.out.push(b'"');
-            self.out.extend_from_slice(encoding.as_bytes());
-            self.out.push(b'"');
+        if self.front.is_empty() || self.front_db != head.db {
+            self.front_db = head.db;
+            self.front.clear();
+            self.front.extend_from_slice(b"{\"db\":");
+            write_number(head.db, &mut self.front);
+            self.front.extend_from_slice(b",\"key\":");
         }
+        self.out.extend_from_slice(&self.front);
+        write_string(head.key, &mut self.out);
+        let kind = (head.value_type, head.encoding);
+        if self.kind != Some(kind) {
+            self.kind = Some(kind);
+            self.kind_members.clear();
+            let members = [
+                ("type", Some(head.value_type.name())),
+                ("encoding", head.encoding),
+            ];
+            for (name, word) in members {
+                if let Some(word) = word {
+                    for part in [",\"", name, "\":\"", word, "\""] {
+                        self.kind_members.extend_from_slice(part.as_bytes());
+                    }
+                }
+            }
+        }
+        self.out.extend_from_slice(&self.kind_members);
         if let Some(expire_at_ms) = head.expire_at_ms {
             self.member("expire_at_ms");
             write_number(expire_at_ms, &mut self.out);

@@ -15,8 +15,10 @@
 //! Scores are `str()` of what its parser holds: an `int` where a ziplist stores
 //! an integer (`1`), else a `float` (`1.0`, `1.5`, `1e+20`, `inf`, `-0.0`). A
 //! server before 7.2 stores a score in a ziplist as an integer where `%.17g` has
-//! neither point nor exponent: integral, not `-0`, below 10^17. A dataset after a
-//! replay, which that tool cannot read, gets floats.
+//! neither point nor exponent: integral, not `-0`, below 10^17. Files before
+//! version 8 store other scores as text, which comes out as it stands: `%.17g`,
+//! `-0` as `0` ([`with_text_scores`](RdbtoolsWriter::with_text_scores)). A dataset
+//! after a replay, which that tool cannot read, gets floats.
 //!
 //! Where it differs: a database without keys is absent instead of `{}`; module
 //! aux data, on which that tool fails, is left out; an array of Redis 8.8, which
@@ -63,6 +65,7 @@ pub struct RdbtoolsWriter {
     databases: Databases,
     value_type: Option<ValueType>,
     has_compact_scores: bool,
+    has_text_scores: bool,
     is_first: bool,
 }
 
@@ -89,8 +92,16 @@ impl RdbtoolsWriter {
             databases: Databases::new(&SEPARATORS),
             value_type: None,
             has_compact_scores: false,
+            has_text_scores: false,
             is_first: false,
         }
+    }
+
+    /// Prints the scores of skiplists as files before version 8 store them.
+    #[must_use]
+    pub fn with_text_scores(mut self) -> Self {
+        self.has_text_scores = true;
+        self
     }
 
     /// Opens the document.
@@ -169,6 +180,17 @@ fn write_python_float(x: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends what `rdb.c rdbSaveDoubleValue` stores: `%.17g`, which the parser passes on.
+fn write_text_score(x: f64, out: &mut Vec<u8>) {
+    match Decimal::with_17_digits(x) {
+        // Words have no text in the file either.
+        _ if !x.is_finite() => double::shortest(x, out),
+        _ if x == 0.0 => out.push(b'0'),
+        decimal if (-3..=17).contains(&decimal.point) => decimal.write_plain(out),
+        decimal => decimal.write_exponential(2, out),
+    }
+}
+
 /// The integer as which a ziplist stores a score, if it does.
 fn compact_integer(score: f64) -> Option<i64> {
     /// Where `%.17g` begins to print exponents.
@@ -191,6 +213,10 @@ impl Document for RdbtoolsWriter {
 }
 
 impl ValueSink for RdbtoolsWriter {
+    fn wants_score_order(&self) -> bool {
+        false
+    }
+
     fn begin_key(&mut self, head: &KeyHead<'_>) {
         self.databases.begin_key(head.db, &mut self.out);
         self.value_type = Some(head.value_type);
@@ -226,6 +252,9 @@ impl ValueSink for RdbtoolsWriter {
             Some(n) => self
                 .out
                 .extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+            None if self.has_text_scores && !self.has_compact_scores => {
+                write_text_score(score, &mut self.out);
+            }
             None => write_python_float(score, &mut self.out),
         }
         self.out.push(b'"');
@@ -358,6 +387,28 @@ mod tests {
                 let written = String::from_utf8(writer.out).unwrap();
                 assert_eq!(written, format!("\"z\":{{\"m\":\"{expected}\"}}"));
             }
+        }
+    }
+
+    #[test]
+    fn text_scores_are_those_of_printf() {
+        let table = [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (-17.0, "-17"),
+            (1.5, "1.5"),
+            (3.19, "3.1899999999999999"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1e-300, "1e-300"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (score, expected) in table {
+            let mut out = Vec::new();
+            write_text_score(score, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }
 

@@ -68,6 +68,12 @@ pub enum ModuleData {
 
 /// Takes keys and values, one at a time.
 pub trait ValueSink {
+    /// Whether members of a sorted set must come in the order of their scores, rather
+    /// than as the file has them.
+    fn wants_score_order(&self) -> bool {
+        true
+    }
+
     /// A key begins.
     fn begin_key(&mut self, head: &KeyHead<'_>);
     /// The value of a string.
@@ -76,7 +82,7 @@ pub trait ValueSink {
     fn begin_value(&mut self);
     /// An element of a list, or a member of a set.
     fn element(&mut self, element: Text<'_>);
-    /// A member of a sorted set and its score, ascending.
+    /// A member of a sorted set and its score; ascending if [`wants_score_order`](Self::wants_score_order).
     fn scored(&mut self, member: Text<'_>, score: f64);
     /// A field of a hash, its value and deadline.
     fn field(&mut self, field: Text<'_>, value: Text<'_>, expire_at_ms: Option<i64>);

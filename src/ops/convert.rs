@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use super::export::{export_record, module_fields};
-use crate::bytes::source::Source;
 use crate::error::{Error, Result};
 use crate::json::native::{Header, ModuleAuxRecord};
 use crate::json::sink::ValueSink;
-use crate::rdb::{Item, RdbReader, RdbString, Record, Scratch};
+use crate::rdb::{Item, RdbString, ReadItems, Record, Scratch};
 use crate::report::{Finding, Level};
 
 /// What became of the records of a file.
@@ -58,15 +57,15 @@ pub trait Conversion {
 ///
 /// # Errors
 /// A broken frame, a checksum that differs, or what the conversion's parts return.
-pub fn convert_rdb<S: Source>(
-    reader: &mut RdbReader<S>,
+pub fn convert_rdb(
+    reader: &mut impl ReadItems,
     conversion: &mut impl Conversion,
 ) -> Result<Converted> {
     let mut done = Converted::default();
     let mut scratch = Scratch::new();
     let mut key_scratch = Vec::new();
     reader.for_each(|item, span: Range<u64>| {
-        match &item {
+        match item {
             Item::Key(record) => {
                 let outcome = match conversion.wants(record) {
                     Ok(true) => {
@@ -102,7 +101,7 @@ fn is_lua(key: &RdbString<'_>) -> bool {
 ///
 /// # Errors
 /// A broken frame or string.
-pub fn header_of_rdb<S: Source>(reader: &mut RdbReader<S>) -> Result<Header> {
+pub fn header_of_rdb(reader: &mut impl ReadItems) -> Result<Header> {
     let mut header = Header {
         source: "rdb",
         ..Header::default()
@@ -113,7 +112,7 @@ pub fn header_of_rdb<S: Source>(reader: &mut RdbReader<S>) -> Result<Header> {
                 .to_vec()
                 .map_err(|flaw| Error::new(flaw.into()).at_offset(span.start))
         };
-        match &item {
+        match item {
             Item::Header(dialect) => header.magic = Some((dialect.magic(), dialect.version)),
             Item::Aux { key, value } if is_lua(key) => header.lua.push(content(value)?),
             Item::Aux { key, value } => header.aux.push((content(key)?, content(value)?)),

@@ -91,9 +91,11 @@ fn export_value(
         Value::String(_) => {}
         Value::List(list) => list.for_each(scratch, |element| sink.element(element))?,
         Value::Set(set) => set.for_each(scratch, |member| sink.element(member))?,
-        Value::Zset(zset) => {
-            zset.for_each_ascending(scratch, |member, score| sink.scored(member, score))?
+        Value::Zset(zset) if sink.wants_score_order() => {
+            zset.for_each_ascending(scratch, |member, score| sink.scored(member, score))?;
         }
+        Value::Zset(zset) => zset.for_each(scratch, |member, score| sink.scored(member, score))?,
+
         Value::Hash(hash) => {
             hash.for_each(scratch, |field, value, at| sink.field(field, value, at))?
         }

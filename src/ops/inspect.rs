@@ -4,10 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::export::{encoding_name, module_id};
-use crate::bytes::source::Source;
 use crate::error::Result;
 use crate::model::ValueType;
-use crate::rdb::{Checksum, Dialect, Item, ModuleId, RdbReader, RdbString, Record};
+use crate::rdb::{Checksum, Dialect, Item, ModuleId, RdbString, ReadItems, Record};
 
 /// Everything that `inspect` says about an RDB.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +90,8 @@ pub struct LargeKey {
 ///
 /// # Errors
 /// The first broken rule of the frame. What was counted until then is in `inspection`.
-pub fn inspect_rdb<S: Source>(
-    reader: &mut RdbReader<S>,
+pub fn inspect_rdb(
+    reader: &mut impl ReadItems,
     largest: usize,
     mut select: impl FnMut(&Record<'_>) -> Result<bool>,
     inspection: &mut Inspection,
@@ -101,7 +100,7 @@ pub fn inspect_rdb<S: Source>(
     let mut heap = BinaryHeap::new();
     let mut db = 0;
     let outcome = reader.for_each(|item, _| {
-        match &item {
+        match item {
             Item::Header(dialect) => inspection.dialect = Some(*dialect),
             Item::SelectDb(number) => db = *number,
             Item::ResizeDb { keys, expires } => {
@@ -111,7 +110,7 @@ pub fn inspect_rdb<S: Source>(
                 inspection.record(record, largest, &mut heap)?
             }
             Item::Key(_) => {}
-            Item::End { checksum } => inspection.checksum = Some(*checksum),
+            Item::End { checksum, .. } => inspection.checksum = Some(*checksum),
             item => inspection.file_record(item)?,
         }
         Ok(())

@@ -7,11 +7,14 @@ use std::cmp::Ordering;
 
 use super::verify::Reporter;
 use crate::bytes::Text;
+use crate::encoding::canonical_i64;
 use crate::error::{Code, Error, Result, Value as Side, escape_key};
 use crate::json::is_document;
 use crate::keyset::members::MemberSet;
 use crate::model::stream::Group;
 use crate::model::stream::StreamState;
+use crate::rdb::constants::TypeByte;
+use crate::rdb::length::{Length, is_shortest, length_or_special};
 use crate::rdb::module::{KeyMeta, ModuleItem, ModuleItems};
 use crate::rdb::object::stream::EntryTotals;
 use crate::rdb::object::{Hash, List, ModuleValue, Set, Stream, Value, Zset};
@@ -60,6 +63,7 @@ impl ValueChecks {
                 out.add(place.of_error(error));
             }
         }
+        self.canonical_length(&place, out);
         let outcome = match record.value() {
             Value::String(string) => string.stored().and_then(|stored| {
                 self.canonical_string(&place, stored, "string value", out);
@@ -73,8 +77,16 @@ impl ValueChecks {
             Value::Array(array) => array.for_each(&mut self.scratch, |_, _| {}),
             Value::Module(module) => self.module(&place, &module, out),
         };
-        if let Err(error) = outcome {
-            out.add(place.of_error(error));
+        match outcome {
+            Err(error) => out.add(place.of_error(error)),
+            Ok(()) => {
+                if let Some(flaw) = record.non_canonical(&mut self.scratch) {
+                    let error = Error::new(flaw.into())
+                        .at_offset(record.offset)
+                        .in_key(record.db, key);
+                    out.add(Finding::of_error(&error, Level::Warning));
+                }
+            }
         }
         self.scratch.trim();
     }
@@ -114,12 +126,8 @@ impl ValueChecks {
         let RdbString::Raw(text) = stored else {
             return;
         };
-        let digits = std::str::from_utf8(text)
-            .ok()
-            .filter(|_| text.len() <= LONGEST_INTEGER_BYTES);
-        let is_integer = digits
-            .and_then(|digits| digits.parse::<i32>().ok())
-            .is_some_and(|n| itoa::Buffer::new().format(n).as_bytes() == text);
+        let is_integer = text.len() <= LONGEST_INTEGER_BYTES
+            && canonical_i64(text).is_some_and(|n| i32::try_from(n).is_ok());
         if is_integer {
             out.add(place.finding(
                 Level::Warning,
@@ -127,6 +135,28 @@ impl ValueChecks {
                 what,
                 "an integer in binary",
                 "its decimal text",
+            ));
+        }
+    }
+
+    /// Reports a first length (of a string or blob, or a count) in a longer form than need be.
+    fn canonical_length(&self, place: &Place<'_, '_>, out: &mut Reporter<'_>) {
+        let value = place.record.raw_value();
+        let Ok((rest, Length::Plain(n))) = length_or_special(value) else {
+            return;
+        };
+        let starts_with_length = !matches!(
+            place.record.type_byte,
+            TypeByte::HASH_METADATA | TypeByte::HASH_LISTPACK_EX
+        );
+        if starts_with_length && !is_shortest(n, value.len() - rest.len()) {
+            let found = value.len() - rest.len();
+            out.add(place.finding(
+                Level::Warning,
+                Code::NotCanonical,
+                "bytes of the first length of the value",
+                "the shortest form",
+                found,
             ));
         }
     }
@@ -156,6 +186,12 @@ impl ValueChecks {
     }
 
     fn set(&mut self, place: &Place<'_, '_>, set: &Set<'_>, out: &mut Reporter<'_>) -> Result<()> {
+        if set.cannot_repeat() {
+            let mut members = 0;
+            set.for_each(&mut self.scratch, |_| members += 1)?;
+            self.empty(place, members, out);
+            return Ok(());
+        }
         self.members.clear();
         let mut elements = 0;
         set.for_each(&mut self.scratch, |member| {
@@ -248,6 +284,16 @@ impl ValueChecks {
                 "earliest field deadline",
                 declared,
                 found,
+            ));
+        }
+        if hash.is_for_deadlines() && earliest.is_none() && elements > 0 {
+            let what = "field deadlines in an encoding for them";
+            out.add(place.finding(
+                Level::Warning,
+                Code::NotCanonical,
+                what,
+                "at least one",
+                "none",
             ));
         }
         if let Some(mut repeats) = Repeats::candidates(&mut self.members) {

@@ -9,12 +9,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::value_checks::{ValueChecks, module_strings};
-use crate::bytes::source::Source;
-use crate::error::{Code, Error, ErrorKind, Flaw, Result, Value};
+use crate::bytes::source::Source as _;
+use crate::error::{Code, Context, Error, ErrorKind, Flaw, Result, Value};
 use crate::input::{AfterRdb, ByteSource, Input, Kind, Origin};
 use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet, Outcome};
+use crate::model::slot::key_slot;
 use crate::rdb::string::string;
-use crate::rdb::{Checksum, ChecksumMode, Dialect, Item, RdbReader, RdbString, Record};
+use crate::rdb::{
+    Checksum, ChecksumMode, Dialect, Item, PayloadReader, RdbReader, RdbString, ReadItems, Record,
+};
 use crate::report::{Finding, Level, Tally};
 
 /// What to check.
@@ -53,6 +56,13 @@ pub fn verify_input(
     options: VerifyOptions,
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
+    let input = match input.origin().kind() {
+        Kind::DumpPayload => match input.spooled() {
+            Ok(input) => input,
+            Err(error) => return Verified::unable("dump-payload", &error, report),
+        },
+        _ => input,
+    };
     let (origin, source) = input.into_parts();
     let mut named = |mut finding: Finding| {
         finding
@@ -63,15 +73,18 @@ pub fn verify_input(
     };
     let mut verified = match origin.kind() {
         Kind::Rdb => verify_file(&origin, source, options, &mut named),
+        Kind::DumpPayload => {
+            let mut reader = PayloadReader::new(source.data(), ChecksumMode::Report);
+            let verified = verify_rdb(&mut reader, options, &mut named);
+            Verified {
+                kind: "dump-payload".to_owned(),
+                ..verified
+            }
+        }
         kind => {
             let what = format!("{} as input of verify", kind.name());
             let error = Error::new(ErrorKind::Unsupported { what: what.into() });
-            let mut verified = Verified {
-                kind: kind.name().to_owned(),
-                ..Verified::default()
-            };
-            verified.add(Finding::of_error(&error, Level::Error), &mut named);
-            verified
+            Verified::unable(kind.name(), &error, &mut named)
         }
     };
     if let Err(error) = origin.check_unchanged() {
@@ -123,6 +136,17 @@ fn verify_file(
 }
 
 impl Verified {
+    /// What remains to be said of an input that could not be looked at.
+    #[must_use]
+    pub fn unable(kind: &str, error: &Error, report: &mut dyn FnMut(Finding)) -> Self {
+        let mut verified = Verified {
+            kind: kind.to_owned(),
+            ..Verified::default()
+        };
+        verified.add(Finding::of_error(error, Level::Error), report);
+        verified
+    }
+
     fn add(&mut self, finding: Finding, report: &mut dyn FnMut(Finding)) {
         self.tally.add(&finding);
         report(finding);
@@ -154,8 +178,8 @@ impl Reporter<'_> {
 /// assert_eq!(verified.keys, 1);
 /// assert_eq!(findings[0].code.as_str(), "unexpected_eof");
 /// ```
-pub fn verify_rdb<S: Source>(
-    reader: &mut RdbReader<S>,
+pub fn verify_rdb(
+    reader: &mut impl ReadItems,
     options: VerifyOptions,
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
@@ -169,14 +193,16 @@ pub fn verify_rdb<S: Source>(
         seen: Verified::default(),
         databases: HashMap::new(),
         db: 0,
+        counts: Counts::default(),
         declared: None,
+        slot: None,
         keys: KeySet::new(DEFAULT_MEMORY_BYTES, None),
-        can_look_back: reader.source().look_back().is_some(),
+        can_look_back: reader.look_back().is_some(),
         second_hash: KeyHasher::default(),
         key_scratch: Vec::new(),
         values: ValueChecks::default(),
     };
-    let outcome = reader.for_each(|item, span| check.item(&item, &span));
+    let outcome = reader.for_each(|item, span| check.item(item, &span));
     if let Err(error) = outcome {
         let error = error.in_db(reader.db());
         check.out.add(Finding::of_error(&error, Level::Error));
@@ -195,13 +221,8 @@ pub fn verify_rdb<S: Source>(
 }
 
 /// Reports the keys that stand twice in one database.
-fn report_duplicates<S: Source>(
-    keys: KeySet,
-    reader: &RdbReader<S>,
-    start: u64,
-    out: &mut Reporter<'_>,
-) {
-    let whole = reader.source().look_back();
+fn report_duplicates(keys: KeySet, reader: &impl ReadItems, start: u64, out: &mut Reporter<'_>) {
+    let whole = reader.look_back();
     let mut scratches = (Vec::new(), Vec::new());
     let outcome = keys.finish(|first, second| {
         let Some(whole) = whole else {
@@ -285,11 +306,40 @@ struct Counts {
     expires: u64,
 }
 
+/// The slot whose keys are being read.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    offset: u64,
+    slot: u64,
+    declared: Counts,
+    seen: Counts,
+}
+
+impl Slot {
+    /// Counts a key and checks that it belongs here.
+    fn count(&mut self, record: &Record<'_>, key: &[u8], out: &mut Reporter<'_>) {
+        self.seen.keys += 1;
+        self.seen.expires += u64::from(record.expire_at_ms.is_some());
+        let own = u64::from(key_slot(key));
+        if own != self.slot {
+            let what = "slot of a key";
+            let finding = Finding::broken(
+                Level::Warning,
+                Code::CountMismatch,
+                record.offset,
+                what,
+                self.slot,
+                own,
+            );
+            out.add(finding.in_key(record.db, key));
+        }
+    }
+}
+
 /// What RESIZEDB said, to be compared when the database ends.
 #[derive(Clone, Copy, Debug)]
 struct Declared {
     offset: u64,
-    db: u32,
     counts: Counts,
 }
 
@@ -299,7 +349,10 @@ struct Check<'f> {
     seen: Verified,
     databases: HashMap<u32, Counts>,
     db: u32,
+    /// Of the database that is being read, since it was selected.
+    counts: Counts,
     declared: Option<Declared>,
+    slot: Option<Slot>,
     keys: KeySet,
     /// Whether keys that look the same can be read again; else a second hash decides.
     can_look_back: bool,
@@ -312,7 +365,10 @@ impl Check<'_> {
     fn item(&mut self, item: &Item<'_>, span: &Range<u64>) -> Result<()> {
         match item {
             Item::Key(record) => self.record(record),
-            Item::SelectDb(_) => self.database_ends(),
+            Item::SelectDb(db) => {
+                self.database_ends();
+                self.db = *db;
+            }
             Item::ResizeDb { keys, expires } => {
                 let counts = Counts {
                     keys: *keys,
@@ -320,15 +376,43 @@ impl Check<'_> {
                 };
                 self.declared = Some(Declared {
                     offset: span.start,
-                    db: self.db,
                     counts,
                 });
             }
-            Item::End { checksum } => {
+            Item::End {
+                checksum,
+                key_expected,
+            } => {
                 self.database_ends();
+                if *key_expected {
+                    let what = "opcode that speaks of a next key";
+                    self.out.add(Finding::broken(
+                        Level::Warning,
+                        Code::BadOpcode,
+                        span.start,
+                        what,
+                        "a key",
+                        "the end",
+                    ));
+                }
                 self.seen.complete = true;
                 self.checksum(*checksum, span.end);
             }
+            Item::SlotInfo {
+                slot,
+                keys,
+                expires,
+            } => {
+                let counts = Counts {
+                    keys: *keys,
+                    expires: *expires,
+                };
+                self.slot_begins(*slot, counts, span.start);
+            }
+            Item::Aux {
+                key: RdbString::Raw(b"slot-info"),
+                value,
+            } => self.slot_info(*value, span.start),
             Item::FunctionPreGa(_) => {
                 let what = "function of a 7.0 release candidate, which every release refuses";
                 self.out.add(Finding::broken(
@@ -342,16 +426,16 @@ impl Check<'_> {
             }
             Item::Function(code) => self.function(*code, span.start),
             Item::Aux { key, value } if !self.options.shallow => {
-                let outcome = self.aux(*key, *value, span.start);
-                self.add_error(outcome);
+                for stored in [key, value] {
+                    let expanded = stored.bytes(&mut self.key_scratch).map(|_| ());
+                    let broken = |flaw: Flaw| Error::new(flaw.into()).at_offset(span.start);
+                    self.add_error(expanded.map_err(broken));
+                }
             }
             Item::ModuleAux(aux) if !self.options.shallow => {
                 self.add_error(module_strings(aux.items, span.start));
             }
             _ => {}
-        }
-        if let Item::SelectDb(db) = item {
-            self.db = *db;
         }
         Ok(())
     }
@@ -359,9 +443,8 @@ impl Check<'_> {
     fn record(&mut self, record: &Record<'_>) {
         self.seen.keys += 1;
         self.seen.expires += u64::from(record.expire_at_ms.is_some());
-        let counts = self.databases.entry(record.db).or_default();
-        counts.keys += 1;
-        counts.expires += u64::from(record.expire_at_ms.is_some());
+        self.counts.keys += 1;
+        self.counts.expires += u64::from(record.expire_at_ms.is_some());
         if self.options.shallow {
             return;
         }
@@ -378,15 +461,113 @@ impl Check<'_> {
             false => self.second_hash.hash(record.db, key),
         };
         self.keys.insert(record.db, key, mark);
+        if let Some(slot) = &mut self.slot {
+            slot.count(record, key, &mut self.out);
+        }
         self.values.check(record, key, &mut self.out);
+    }
+
+    /// Reads Valkey's form of slot info, `slot,keys,expires[,keys with field TTLs]`.
+    /// Reads a slot's counts. Valkey refuses a file where it cannot.
+    fn slot_info(&mut self, value: RdbString<'_>, offset: u64) {
+        let text = match value.to_vec() {
+            Ok(text) => text,
+            Err(flaw) => {
+                let error = Error::new(flaw.into()).at_offset(offset);
+                self.out.add(Finding::of_error(&error, Level::Error));
+                return;
+            }
+        };
+        let numbers: Option<Vec<u64>> = text
+            .split(|&byte| byte == b',')
+            .map(|number| std::str::from_utf8(number).ok()?.parse().ok())
+            .collect();
+        match numbers.as_deref() {
+            Some(&[slot, keys, expires] | &[slot, keys, expires, _]) => {
+                self.slot_begins(slot, Counts { keys, expires }, offset)
+            }
+            _ => self.out.add(Finding::broken(
+                match is_slot_info(&text) {
+                    true => Level::Warning,
+                    false => Level::Error,
+                },
+                Code::BadOpcode,
+                offset,
+                "slot info",
+                "slot,keys,expires",
+                "another text",
+            )),
+        }
+    }
+
+    fn slot_begins(&mut self, slot: u64, counts: Counts, offset: u64) {
+        self.slot_ends();
+        self.slot = Some(Slot {
+            offset,
+            slot,
+            declared: counts,
+            seen: Counts::default(),
+        });
+    }
+
+    /// Compares what slot info promised with what came.
+    fn slot_ends(&mut self) {
+        let Some(Slot {
+            offset,
+            declared,
+            seen,
+            ..
+        }) = self.slot.take()
+        else {
+            return;
+        };
+        let pairs = [
+            (
+                "keys of a slot, as slot info says",
+                declared.keys,
+                seen.keys,
+            ),
+            (
+                "expiries of a slot, as slot info says",
+                declared.expires,
+                seen.expires,
+            ),
+        ];
+        self.compare_counts(pairs, offset);
+    }
+
+    fn compare_counts(&mut self, pairs: [(&'static str, u64, u64); 2], offset: u64) {
+        for (what, declared, counted) in pairs {
+            if declared != counted {
+                let finding = Finding::broken(
+                    Level::Warning,
+                    Code::CountMismatch,
+                    offset,
+                    what,
+                    declared,
+                    counted,
+                );
+                self.out.add(Finding {
+                    place: Context {
+                        db: Some(self.db),
+                        ..finding.place
+                    },
+                    ..finding
+                });
+            }
+        }
     }
 
     /// Compares what RESIZEDB promised with what came.
     fn database_ends(&mut self) {
-        let Some(Declared { offset, db, counts }) = self.declared.take() else {
+        self.slot_ends();
+        let seen = self.databases.entry(self.db).or_default();
+        seen.keys += std::mem::take(&mut self.counts.keys);
+        seen.expires += std::mem::take(&mut self.counts.expires);
+        let seen = *seen;
+        let Some(Declared { offset, counts }) = self.declared.take() else {
             return;
         };
-        let seen = self.databases.get(&db).copied().unwrap_or_default();
         let pairs = [
             (
                 "keys of a database, as RESIZEDB says",
@@ -399,20 +580,7 @@ impl Check<'_> {
                 seen.expires,
             ),
         ];
-        for (what, declared, counted) in pairs {
-            if declared != counted {
-                let mut finding = Finding::broken(
-                    Level::Warning,
-                    Code::CountMismatch,
-                    offset,
-                    what,
-                    declared,
-                    counted,
-                );
-                finding.place.db = Some(db);
-                self.out.add(finding);
-            }
-        }
+        self.compare_counts(pairs, offset);
     }
 
     fn checksum(&mut self, checksum: Checksum, end_offset: u64) {
@@ -447,26 +615,6 @@ impl Check<'_> {
         }
     }
 
-    /// Expands a field, and checks the one that makes a server refuse a file: Valkey's
-    /// `slot-info`.
-    fn aux(&mut self, key: RdbString<'_>, value: RdbString<'_>, offset: u64) -> Result<()> {
-        let broken = |flaw: Flaw| Error::new(flaw.into()).at_offset(offset);
-        let name = key.bytes(&mut self.key_scratch).map_err(broken)?;
-        let is_slot_info_field = name.eq_ignore_ascii_case(b"slot-info");
-        let text = value.bytes(&mut self.key_scratch).map_err(broken)?;
-        if is_slot_info_field && !is_slot_info(text) {
-            let kind = ErrorKind::Broken {
-                code: Code::BadOpcode,
-                at: None,
-                what: "aux field slot-info",
-                expected: "slot, keys, expiries with commas between".into(),
-                found: "something else".into(),
-            };
-            return Err(Error::new(kind).at_offset(offset));
-        }
-        Ok(())
-    }
-
     /// Checks that a library begins with the line that names engine and library.
     fn function(&mut self, code: RdbString<'_>, offset: u64) {
         let finding = match code.bytes(&mut self.key_scratch) {
@@ -487,7 +635,8 @@ impl Check<'_> {
     }
 }
 
-/// Whether text begins with three numbers with commas between, as `sscanf` reads them.
+/// Whether text begins with three numbers with commas between, as Valkey's `sscanf` reads
+/// them.
 fn is_slot_info(text: &[u8]) -> bool {
     let mut numbers = text.splitn(3, |&byte| byte == b',');
     let is_number = |part: &[u8], is_last: bool| {

@@ -14,12 +14,14 @@
 //! between the value and the version; here the value must end where they begin.
 //! Hashes that name a template of their file (types 30 and 32) cannot stand alone.
 
+use std::ops::Range;
+
 use super::constants::{Opcode, TypeByte};
 use super::dialect::{Dialect, Family};
 use super::frame::{Checksum, Item, Record};
 use super::module::{KeyMeta, key_meta};
 use super::object::Layout;
-use super::reader::ChecksumMode;
+use super::reader::{ChecksumMode, ReadItems};
 use super::string::RdbString;
 use super::template::Templates;
 use crate::bytes::crc64::crc64;
@@ -128,8 +130,58 @@ impl<'a> DumpPayload<'a> {
             Item::Key(self.record),
             Item::End {
                 checksum: self.checksum,
+                key_expected: false,
             },
         ]
+    }
+}
+
+/// Reads a payload as if it were a file with one key, which has no name.
+#[derive(Clone, Debug)]
+pub struct PayloadReader<'a> {
+    bytes: &'a [u8],
+    checksum: ChecksumMode,
+    dialect: Option<Dialect>,
+}
+
+impl<'a> PayloadReader<'a> {
+    /// Reads these bytes.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], checksum: ChecksumMode) -> Self {
+        PayloadReader {
+            bytes,
+            checksum,
+            dialect: None,
+        }
+    }
+}
+
+impl ReadItems for PayloadReader<'_> {
+    fn for_each(&mut self, mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
+        let payload = DumpPayload::parse(self.bytes, self.checksum)?;
+        self.dialect = Some(payload.dialect);
+        let end = self.bytes.len() as u64;
+        let value_end = end - FOOTER_BYTES as u64;
+        let [header, key, footer] = payload.items();
+        f(&header, 0..0)?;
+        f(&key, 0..value_end)?;
+        f(&footer, value_end..end)
+    }
+
+    fn offset(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+
+    fn db(&self) -> u32 {
+        0
+    }
+
+    fn look_back(&self) -> Option<&[u8]> {
+        Some(self.bytes)
     }
 }
 

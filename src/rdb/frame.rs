@@ -19,10 +19,10 @@ use super::dialect::{Dialect, Family};
 use super::header::header;
 use super::length::length;
 use super::module::{KeyMeta, ModuleAux, key_meta, module_aux};
-use super::object::{Layout, RawValue, Value};
+use super::object::{Layout, RawValue, Scratch, Value, blobs};
 use super::string::{RdbString, string};
 use super::template::{self, TemplateRecord, Templates, template_record};
-use crate::error::{Code, Error, ErrorKind, Fail, Parsed, Result};
+use crate::error::{Code, Error, ErrorKind, Fail, Flaw, Parsed, Result};
 use crate::model::ValueType;
 
 /// What a file consists of, in file order.
@@ -72,6 +72,8 @@ pub enum Item<'a> {
     End {
         /// The stored CRC64 and what became of it.
         checksum: Checksum,
+        /// Whether an opcode spoke of a next key that did not come.
+        key_expected: bool,
     },
 }
 
@@ -214,6 +216,13 @@ impl<'a> Record<'a> {
         })
     }
 
+    /// The first element in a listpack or ziplist of the value that the servers would have
+    /// stored shorter. Ziplists before version 6 had fewer integers and have none.
+    pub(crate) fn non_canonical(&self, scratch: &mut Scratch) -> Option<Flaw> {
+        let layout = self.layout;
+        (self.dialect.version >= 6).then(|| blobs::non_canonical(layout, self.value, scratch))?
+    }
+
     /// The key's bytes, expanded into `scratch` where needed.
     ///
     /// # Errors
@@ -268,6 +277,7 @@ impl State {
 }
 
 /// Parses the next item; `end_offset` is the file offset at which `input` ends.
+#[inline(always)]
 pub(crate) fn next_item<'a>(
     state: &mut State,
     input: &'a [u8],
@@ -280,7 +290,9 @@ pub(crate) fn next_item<'a>(
     };
     let mut pending = state.pending;
     let mut at = input;
-    loop {
+    // One way to the key below, so that it is compiled into this loop and its result is
+    // not moved: an item is large.
+    let (key_meta, typed) = loop {
         let (payload, byte) = u8(at)?;
         at = match (Opcode(byte), dialect.family) {
             (Opcode::EXPIRETIME_MS, _) => {
@@ -309,20 +321,25 @@ pub(crate) fn next_item<'a>(
             }
             (Opcode::KEY_META, Family::Redis) if dialect.version >= 13 => {
                 let (typed, meta) = key_meta(payload)?;
-                return key_record(state, dialect, pending, Some(meta), typed, end_offset);
+                break (Some(meta), typed);
             }
             (Opcode(242..), _) => {
-                let (rest, item) = file_record(state, dialect, Opcode(byte), at, payload)?;
+                let (rest, item) = file_record(state, dialect, pending, Opcode(byte), at, payload)?;
                 // An item between an expiry and its key does not clear the expiry.
                 state.pending = pending;
                 return Ok((rest, item));
             }
-            _ => return key_record(state, dialect, pending, None, at, end_offset),
+            _ => break (None, at),
         };
-    }
+    };
+    key_record(state, dialect, pending, key_meta, typed, end_offset)
 }
 
 impl Pending {
+    fn is_some(&self) -> bool {
+        self.expiry_opcodes > 0 || self.idle_s.is_some() || self.freq.is_some()
+    }
+
     fn set_expiry(&mut self, at_ms: i64) {
         self.expire_at_ms = Some(at_ms);
         self.expiry_opcodes = self.expiry_opcodes.saturating_add(1);
@@ -345,6 +362,7 @@ fn written_as_ms(ms: i64, dialect: Dialect) -> i64 {
 }
 
 /// Parses type byte, key and value.
+#[inline(always)]
 fn key_record<'a>(
     state: &mut State,
     dialect: Dialect,
@@ -354,6 +372,11 @@ fn key_record<'a>(
     end_offset: u64,
 ) -> Parsed<'a, Item<'a>> {
     let (rest, byte) = u8(input)?;
+    if key_meta.is_some() && byte >= Opcode::HASH_TEMPLATE.0 {
+        let what = "byte after key metadata";
+        let fail = Fail::broken(input, Code::BadOpcode, what, "an object type", byte);
+        return Err(nom::Err::Failure(fail));
+    }
     let layout = Layout::of(TypeByte(byte), dialect)
         .map_err(|kind| nom::Err::Failure(Fail::new(input, kind)))?;
     let (value, key) = string(rest)?;
@@ -379,9 +402,11 @@ fn key_record<'a>(
 }
 
 /// Parses what belongs to no key; `at` begins with the opcode, `payload` behind it.
+#[inline(never)]
 fn file_record<'a>(
     state: &mut State,
     dialect: Dialect,
+    pending: Pending,
     opcode: Opcode,
     at: &'a [u8],
     payload: &'a [u8],
@@ -401,7 +426,14 @@ fn file_record<'a>(
                 false => (payload, Checksum::Absent),
             };
             state.ended = true;
-            Ok((rest, Item::End { checksum }))
+            let key_expected = pending.is_some();
+            Ok((
+                rest,
+                Item::End {
+                    checksum,
+                    key_expected,
+                },
+            ))
         }
         (Opcode::SELECTDB, _) => {
             let (rest, db) = length(payload)?;

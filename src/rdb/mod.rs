@@ -15,9 +15,9 @@ pub mod template;
 pub mod vectorset;
 
 pub use dialect::{Dialect, Family};
-pub use dump_payload::DumpPayload;
+pub use dump_payload::{DumpPayload, PayloadReader};
 pub use frame::{Checksum, Item, Record};
 pub use module::{ModuleId, ModuleItem};
 pub use object::{Scratch, Value};
-pub use reader::{ChecksumMode, Items, RdbReader};
+pub use reader::{ChecksumMode, Items, RdbReader, ReadItems};
 pub use string::RdbString;

@@ -26,10 +26,31 @@ pub enum ChecksumMode {
     Skip,
 }
 
+/// Whatever passes items on: a file of many keys, or a DUMP payload of one.
+pub trait ReadItems {
+    /// Passes every item and the range of offsets that it takes to `f`, up to and including the end.
+    ///
+    /// # Errors
+    /// The first broken rule of the frame, an I/O error, a checksum that differs, or what `f` returned.
+    fn for_each(&mut self, f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()>;
+
+    /// Offset of what comes next.
+    fn offset(&self) -> u64;
+
+    /// Family and version, once they were read.
+    fn dialect(&self) -> Option<Dialect>;
+
+    /// The database that was selected last.
+    fn db(&self) -> u32;
+
+    /// All bytes from the beginning, if they are still to be had; index 0 is where reading began.
+    fn look_back(&self) -> Option<&[u8]>;
+}
+
 /// Reads an RDB from any source and passes its items on.
 ///
 /// ```
-/// use rdbkit::rdb::{Item, RdbReader};
+/// use rdbkit::rdb::{Item, RdbReader, ReadItems as _};
 ///
 /// let file = b"REDIS0003\xfe\x00\x00\x01k\x01v\xff";
 /// let mut keys = 0;
@@ -88,39 +109,30 @@ impl<S: Source> RdbReader<S> {
         self
     }
 
-    /// File offset of what comes next.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Family and version, once the header was read.
-    pub fn dialect(&self) -> Option<Dialect> {
-        self.state.dialect()
-    }
-
-    /// The database that was selected last.
-    pub fn db(&self) -> u32 {
-        self.state.db()
-    }
-
-    /// The source, where reading has come to.
-    pub fn source(&self) -> &S {
-        &self.source
-    }
-
     /// The source, at the first byte that is not part of the RDB.
     pub fn into_source(self) -> S {
         self.source
     }
+}
 
-    /// Passes every item and the range of file offsets that it takes to `f`, up to and including the end of the file.
-    ///
-    /// # Errors
-    /// The first broken rule of the frame, an I/O error, a checksum that differs, or what `f` returned.
-    pub fn for_each(
-        &mut self,
-        mut f: impl FnMut(Item<'_>, Range<u64>) -> Result<()>,
-    ) -> Result<()> {
+impl<S: Source> ReadItems for RdbReader<S> {
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        self.state.dialect()
+    }
+
+    fn db(&self) -> u32 {
+        self.state.db()
+    }
+
+    fn look_back(&self) -> Option<&[u8]> {
+        self.source.look_back()
+    }
+
+    fn for_each(&mut self, mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
         /// How much is framed before it is hashed: long enough for the CRC kernel, short
         /// enough to be still in cache.
         const STRIDE_BYTES: usize = 128 * 1024;
@@ -131,27 +143,31 @@ impl<S: Source> RdbReader<S> {
             let (mut used, mut hashed) = (0, 0);
             let mut stop = None;
             while used < STRIDE_BYTES && !self.state.ended && stop.is_none() {
-                match next_item(&mut self.state, &data[used..], end_offset) {
-                    Ok((rest, mut item)) => {
+                // Looked at in place: an item is large, and moving it costs as much as
+                // framing a small key.
+                let mut parsed = next_item(&mut self.state, &data[used..], end_offset);
+                match &mut parsed {
+                    Ok((rest, item)) => {
                         let span = self.offset + used as u64..end_offset - rest.len() as u64;
                         used = data.len() - rest.len();
-                        if let Item::End { checksum } = &mut item
-                            && self.checksum != ChecksumMode::Skip
-                        {
-                            let stored_bytes = if *checksum == Checksum::Absent {
-                                0
-                            } else {
-                                size_of::<u64>()
+                        let Item::End { checksum, .. } = item else {
+                            f(item, span)?;
+                            continue;
+                        };
+                        if self.checksum != ChecksumMode::Skip {
+                            let stored_bytes = match checksum {
+                                Checksum::Absent => 0,
+                                _ => size_of::<u64>(),
                             };
                             crc.update(&data[..used - stored_bytes]);
                             hashed = used;
                             *checksum = checksum.compare(crc.finish());
                         }
-                        let mismatch = mismatch_error(&item, self.checksum, span.end);
+                        let mismatch = mismatch_error(item, self.checksum, span.end);
                         f(item, span)?;
                         mismatch?;
                     }
-                    Err(failure) => stop = Some(failure),
+                    Err(_) => stop = parsed.err(),
                 }
             }
             if self.checksum != ChecksumMode::Skip {
@@ -183,6 +199,7 @@ fn mismatch_error(item: &Item<'_>, mode: ChecksumMode, end_offset: u64) -> Resul
         (
             &Item::End {
                 checksum: Checksum::Mismatch { stored, computed },
+                ..
             },
             ChecksumMode::Require,
         ) => {
@@ -253,6 +270,7 @@ impl<'a> Items<'a> {
         self.rest = rest;
         let Item::End {
             checksum: checksum @ Checksum::Unchecked(_),
+            key_expected,
         } = item
         else {
             return Ok(item);
@@ -261,6 +279,7 @@ impl<'a> Items<'a> {
         let computed = crate::bytes::crc64::crc64(&self.whole[..used - size_of::<u64>()]);
         let item = Item::End {
             checksum: checksum.compare(computed),
+            key_expected,
         };
         mismatch_error(&item, ChecksumMode::Require, used as u64).map(|()| item)
     }

@@ -130,7 +130,7 @@ fn expand(compressed: &[u8], expanded_len: u64, scratch: &mut Vec<u8>) -> Result
 }
 
 /// Takes as many bytes as the file declares, if they are there.
-#[inline]
+#[inline(never)]
 pub(crate) fn take_declared(input: &[u8], declared_len: u64) -> Parsed<'_, &[u8]> {
     match usize::try_from(declared_len) {
         Ok(len) => take(len)(input),
@@ -145,10 +145,15 @@ pub(crate) fn take_declared(input: &[u8], declared_len: u64) -> Parsed<'_, &[u8]
 }
 
 /// Parses a string in any form.
-#[inline]
+#[inline(always)]
 pub(crate) fn string(input: &[u8]) -> Parsed<'_, RdbString<'_>> {
     match length_or_special(input)? {
         (rest, Length::Plain(len)) => {
+            if let Ok(len) = usize::try_from(len)
+                && let Some((bytes, rest)) = rest.split_at_checked(len)
+            {
+                return Ok((rest, RdbString::Raw(bytes)));
+            }
             let (rest, bytes) = take_declared(rest, len)?;
             Ok((rest, RdbString::Raw(bytes)))
         }
@@ -156,6 +161,7 @@ pub(crate) fn string(input: &[u8]) -> Parsed<'_, RdbString<'_>> {
     }
 }
 
+#[inline(never)]
 fn special_string<'a>(input: &'a [u8], rest: &'a [u8], code: u8) -> Parsed<'a, RdbString<'a>> {
     match code {
         string_encoding::INT8 => i8(rest).map(|(rest, n)| (rest, RdbString::Int(i32::from(n)))),

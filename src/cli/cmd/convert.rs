@@ -1,6 +1,7 @@
 //! `convert`: a dataset as JSON.
 
 use rdbkit::bytes::sink::{OutputFile, OutputOptions};
+use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{AfterRdb, ByteSource, Input, Kind, Origin, Purpose};
 use rdbkit::json::librdb::LibrdbWriter;
@@ -8,7 +9,7 @@ use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::json::rdbtools::RdbtoolsWriter;
 use rdbkit::json::sink::Document;
 use rdbkit::ops::convert::{Conversion, Converted, convert_rdb, damage_finding, header_of_rdb};
-use rdbkit::rdb::{ChecksumMode, RdbReader, Record};
+use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Record};
 use rdbkit::report::table::grouped;
 use rdbkit::select::Selection;
 
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &ConvertArgs, printer: &Printer) -> Result<Exit> {
         )));
     };
     let input = args.input_args.open(&expanded.path)?;
-    if input.origin().kind() != Kind::Rdb {
+    if !matches!(input.origin().kind(), Kind::Rdb | Kind::DumpPayload) {
         return Err(open::cannot_read(
             input.origin().name(),
             input.origin().kind(),
@@ -159,11 +160,18 @@ fn write<W: Document>(
 ) -> Result<Exit> {
     let (origin, source) = input.into_parts();
     if args.meta {
-        let ByteSource::Mapped(first_pass) = &source else {
-            return Err(Error::new(ErrorKind::Internal("a spooled input is mapped")));
+        let header = match (&source, origin.kind()) {
+            (source, Kind::DumpPayload) => header_of_rdb(&mut PayloadReader::new(
+                source.data(),
+                ChecksumMode::Require,
+            )),
+            (ByteSource::Mapped(first_pass), _) => {
+                let reader = RdbReader::new(first_pass.clone());
+                header_of_rdb(&mut reader.at_offset(origin.base_offset()))
+            }
+            _ => Err(Error::new(ErrorKind::Internal("a spooled input is mapped"))),
         };
-        let mut reader = RdbReader::new(first_pass.clone()).at_offset(origin.base_offset());
-        let mut header = header_of_rdb(&mut reader).map_err(|error| origin.explain(error))?;
+        let mut header = header.map_err(|error| origin.explain(error))?;
         if args.no_functions {
             header.functions.clear();
         }
@@ -225,6 +233,10 @@ fn convert<W: Document>(
     } else {
         ChecksumMode::Require
     };
+    if origin.kind() == Kind::DumpPayload {
+        let mut reader = PayloadReader::new(source.data(), mode);
+        return convert_rdb(&mut reader, job).map_err(|error| origin.explain(error));
+    }
     let mut reader = RdbReader::new(source)
         .at_offset(origin.base_offset())
         .checksum(mode);

@@ -2,10 +2,12 @@
 
 use std::io::{self, Write as _};
 
+use rdbkit::bytes::file_id::display_path;
+use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, Result};
 use rdbkit::input::{AfterRdb, Expanded, Kind, Purpose};
 use rdbkit::ops::inspect::{Inspection, inspect_rdb};
-use rdbkit::rdb::{ChecksumMode, RdbReader};
+use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::inspection::{self, Subject};
 use rdbkit::report::lines;
 
@@ -40,7 +42,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> Result<Exit> {
         for input in inputs {
             let mut seen = Inspection::default();
             let mut subject = Subject {
-                name: input.path.display().to_string(),
+                name: display_path(&input.path),
                 ..Subject::default()
             };
             let outcome = look(args, &input, &selection, &mut subject, &mut seen, printer);
@@ -70,16 +72,14 @@ fn look(
     printer: &Printer,
 ) -> Result<()> {
     let input = args.input_args.open(&input.path)?;
+    let input = match input.origin().kind() {
+        Kind::Rdb => input,
+        Kind::DumpPayload => input.spooled()?,
+        kind => return Err(open::cannot_read(input.origin().name(), kind)),
+    };
     let (origin, source) = input.into_parts();
-    if origin.kind() != Kind::Rdb {
-        return Err(open::cannot_read(origin.name(), origin.kind()));
-    }
-    subject.kind = "RDB".to_owned();
     subject.bytes = origin.progress().total();
     let _progress = Progress::watch(printer, origin.progress());
-    let mut reader = RdbReader::new(source)
-        .at_offset(origin.base_offset())
-        .checksum(ChecksumMode::Report);
     let mut key_scratch = Vec::new();
     let chosen = |record: &rdbkit::rdb::Record<'_>| {
         if selection.is_everything() {
@@ -94,6 +94,16 @@ fn look(
             Some(record.encoded_len()),
         ))
     };
+    if origin.kind() == Kind::DumpPayload {
+        subject.kind = "DUMP payload".to_owned();
+        let mut reader = PayloadReader::new(source.data(), ChecksumMode::Report);
+        let looked = inspect_rdb(&mut reader, args.largest, chosen, seen);
+        return looked.map_err(|error| origin.explain(error));
+    }
+    subject.kind = "RDB".to_owned();
+    let mut reader = RdbReader::new(source)
+        .at_offset(origin.base_offset())
+        .checksum(ChecksumMode::Report);
     inspect_rdb(&mut reader, args.largest, chosen, seen).map_err(|error| origin.explain(error))?;
     let offset = reader.offset();
     subject.tail = match origin.after_rdb(&mut reader.into_source(), offset)? {

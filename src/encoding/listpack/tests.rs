@@ -76,9 +76,12 @@ fn damage_is_survived_and_seen_alike_by_both_parsers() {
     });
 }
 
+/// Name, count, elements, and their texts or the offset of the flaw.
+type Case<'a> = (&'a str, u16, &'a str, Result<&'a [Text<'a>], usize>);
+
 #[test]
 fn elements_read_or_name_the_broken_rule() {
-    let table: &[(&str, u16, &str, Result<&[Text<'_>], usize>)] = &[
+    let table: &[Case<'_>] = &[
         ("empty", 0, "", Ok(&[])),
         (
             "count not stored",
@@ -182,8 +185,8 @@ fn odd_sizes_read_with_both_backlens_and_others_with_one() {
     {
         let header = if size < 4096 + 2 { 2 } else { 5 };
         let text = vec![b'x'; size - header];
-        let wide = build(&[text.clone()], BacklenWidth::Wide);
-        let minimal = build(&[text.clone()], BacklenWidth::Minimal);
+        let wide = build(std::slice::from_ref(&text), BacklenWidth::Wide);
+        let minimal = build(std::slice::from_ref(&text), BacklenWidth::Minimal);
         let odd = TWO_BACKLENS.contains(&size);
         assert_eq!(wide.len() - minimal.len(), usize::from(odd), "{size}");
         for blob in [&wide, &minimal] {

@@ -92,9 +92,12 @@ fn damage_is_survived_and_seen_alike_by_both_parsers() {
     });
 }
 
+/// Name, tail offset, count, entries, and their texts or the offset of the flaw.
+type Case<'a> = (&'a str, u32, u16, &'a str, Result<&'a [Text<'a>], usize>);
+
 #[test]
 fn entries_read_or_name_the_broken_rule() {
-    let table: &[(&str, u32, u16, &str, Result<&[Text<'_>], usize>)] = &[
+    let table: &[Case<'_>] = &[
         ("count not stored", 10, 65535, "00f1", Ok(&[Text::Int(0)])),
         ("immediate 12", 10, 1, "00fd", Ok(&[Text::Int(12)])),
         ("i8", 10, 1, "00fe80", Ok(&[Text::Int(-128)])),

@@ -195,6 +195,11 @@ impl Hash<'_> {
         }
     }
 
+    /// Whether servers use this encoding only while some field has a deadline.
+    pub(crate) fn is_for_deadlines(&self) -> bool {
+        matches!(self.layout, Layout::ValkeyHash2 | Layout::MetadataPreGa)
+    }
+
     /// Calls `f` with each field, its value and its deadline in milliseconds, in file order.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! logical type has a file with the byte layout of its encodings.
 
 pub mod array;
+pub(crate) mod blobs;
 pub mod hash;
 pub mod list;
 pub mod module;
@@ -44,6 +45,7 @@ pub(crate) enum Layout {
 
 impl Layout {
     /// The layout that a type byte stands for, or why there is none.
+    #[inline]
     pub(crate) fn of(byte: TypeByte, dialect: Dialect) -> Result<Layout, ErrorKind> {
         use Family::{Redis, Valkey};
         let unsupported = |known| {

@@ -53,6 +53,11 @@ impl Set<'_> {
         }
     }
 
+    /// Whether decoding alone makes sure that no member stands twice: an intset ascends strictly.
+    pub(crate) fn cannot_repeat(&self) -> bool {
+        self.layout == Layout::Intset
+    }
+
     /// Calls `f` with each member, in file order.
     ///
     /// # Errors
