@@ -425,7 +425,7 @@ fn stream_counters(
         );
     }
     // Servers write -1 for a count that they do not know, and no other negative number.
-    let is_odd = |group: &Group| group.entries_read.is_some_and(|read| read < 0);
+    let is_odd = |group: &Group| group.entries_read.is_some_and(|read| read < -1);
     if state.groups.iter().any(is_odd) {
         differ(
             Level::Warning,
