@@ -98,8 +98,17 @@ The first word on stdout is the digest. With --per-key each line before it has a
 its database and the key as JSON. A digest covers values and whether keys expire, not when.")]
     Digest(DigestArgs),
     /// Print a shell's completion script
+    #[command(after_long_help = "\
+Examples:
+  rdbkit completions bash > /etc/bash_completion.d/rdbkit
+  rdbkit completions zsh > ~/.zfunc/_rdbkit
+  rdbkit completions fish > ~/.config/fish/completions/rdbkit.fish")]
     Completions(CompletionsArgs),
     /// Write manual pages into a folder
+    #[command(after_long_help = "\
+Examples:
+  rdbkit man /usr/local/share/man/man1   rdbkit.1 and a page for each command
+  man rdbkit-convert                     reads one of them")]
     Man(ManArgs),
 }
 

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::value_checks::ValueChecks;
+use super::value_checks::{ValueChecks, module_strings};
 use crate::bytes::source::Source as _;
-use crate::error::{Code, Context, Error, ErrorKind, Result, Value};
+use crate::error::{Code, Context, Error, ErrorKind, Flaw, Result, Value};
 use crate::input::{AfterRdb, ByteSource, Input, Kind, Origin};
 use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet, Outcome};
 use crate::model::slot::key_slot;
@@ -425,6 +425,16 @@ impl Check<'_> {
                 ));
             }
             Item::Function(code) => self.function(*code, span.start),
+            Item::Aux { key, value } if !self.options.shallow => {
+                for stored in [key, value] {
+                    let expanded = stored.bytes(&mut self.key_scratch).map(|_| ());
+                    let broken = |flaw: Flaw| Error::new(flaw.into()).at_offset(span.start);
+                    self.add_error(expanded.map_err(broken));
+                }
+            }
+            Item::ModuleAux(aux) if !self.options.shallow => {
+                self.add_error(module_strings(aux.items, span.start));
+            }
             _ => {}
         }
         Ok(())
@@ -588,6 +598,13 @@ impl Check<'_> {
         }
     }
 
+    /// Reports what keeps a server from reading something that belongs to no key.
+    fn add_error(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.out.add(Finding::of_error(&error, Level::Error));
+        }
+    }
+
     /// Checks that a library begins with the line that names engine and library.
     fn function(&mut self, code: RdbString<'_>, offset: u64) {
         let finding = match code.bytes(&mut self.key_scratch) {
@@ -626,7 +643,33 @@ fn parse_slot_info(text: &[u8]) -> Option<(u64, Counts)> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_slot_info;
+    use super::{VerifyOptions, parse_slot_info, verify_rdb};
+    use crate::rdb::RdbReader;
+
+    fn codes(file: &[u8]) -> Vec<&'static str> {
+        let mut codes = Vec::new();
+        let mut reader = RdbReader::from_slice(file);
+        verify_rdb(&mut reader, VerifyOptions::default(), &mut |finding| {
+            codes.push(finding.code.as_str());
+        });
+        codes
+    }
+
+    #[test]
+    fn strings_that_belong_to_no_key_are_expanded() {
+        // A reference to three bytes before the first one.
+        let bad = b"\xc3\x02\x05\x20\x02";
+        let file = |record: &[u8]| [b"REDIS0003", record, b"\xff"].concat();
+        let aux_value = file(&[b"\xfa\x01a".as_slice(), bad].concat());
+        let aux_name = file(&[b"\xfa".as_slice(), bad, b"\x01a"].concat());
+        let id = b"\x81\x04\x00\x00\x00\x00\x00\x00\x00";
+        let module_aux = file(&[b"\xf7".as_slice(), id, b"\x02\x01\x05", bad, b"\x00"].concat());
+        for file in [&aux_value, &aux_name, &module_aux] {
+            assert_eq!(codes(file), ["bad_lzf"], "{}", file.escape_ascii());
+        }
+        assert_eq!(codes(&file(b"\xfa\x01a\xc0\x01")), [""; 0]);
+        assert_eq!(codes(&file(b"\xfa\x09slot-info\x035,1")), ["bad_opcode"]);
+    }
 
     #[test]
     fn slot_info_is_three_or_four_numbers() {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use rdbkit::bytes::file_id::display_path;
 use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, Result};
 use rdbkit::input::{AfterRdb, Expanded, Kind, Purpose};
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> Result<Exit> {
         for input in inputs {
             let mut seen = Inspection::default();
             let mut subject = Subject {
-                name: input.path.display().to_string(),
+                name: display_path(&input.path),
                 ..Subject::default()
             };
             let outcome = look(args, &input, &selection, &mut subject, &mut seen, printer);

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use rayon::prelude::*;
+use rdbkit::bytes::file_id::display_path;
 use rdbkit::error::{Error, Result};
 use rdbkit::input::{Expanded, Purpose};
 use rdbkit::ops::verify::{Verified, VerifyOptions, verify_input};
@@ -68,7 +69,7 @@ impl Checked {
 }
 
 fn check(args: &VerifyArgs, input: &Expanded, printer: &Printer) -> Checked {
-    let name = input.path.display().to_string();
+    let name = display_path(&input.path);
     let input = match args.input_args.open(&input.path) {
         Ok(input) => input,
         Err(error) => return Checked::unable(&name, &error),
