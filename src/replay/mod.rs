@@ -35,6 +35,7 @@ mod sort;
 mod stream;
 mod string;
 pub mod table;
+pub mod txn;
 mod typed;
 mod vector;
 mod zset;
