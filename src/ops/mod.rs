@@ -4,5 +4,6 @@ pub mod convert;
 pub mod digest;
 pub mod export;
 pub mod inspect;
+pub mod replay;
 pub mod value_checks;
 pub mod verify;
