@@ -20,6 +20,7 @@ mod bits;
 mod function;
 mod geo;
 mod hash;
+mod hash_expiry;
 mod hll;
 mod keys;
 mod list;
@@ -31,6 +32,8 @@ mod sort;
 mod stream;
 mod string;
 pub mod table;
+#[cfg(test)]
+mod testing;
 mod typed;
 mod vector;
 mod zset;

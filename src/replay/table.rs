@@ -9,8 +9,8 @@
 //! has filled in, so that a look-up allocates nothing.
 
 use super::{
-    Args, Reject, Replayer, Reply, array, bits, function, geo, hash, hll, keys, list, read, server,
-    set, sort, stream, string, vector, zset, zstore,
+    Args, Reject, Replayer, Reply, array, bits, function, geo, hash, hash_expiry, hll, keys, list,
+    read, server, set, sort, stream, string, vector, zset, zstore,
 };
 
 /// Carries a command out.
@@ -272,14 +272,14 @@ pub static COMMANDS: &[Command] = &[
     row("hdel", -3, WRITE, KEY, hash::hdel),
     row("hincrby", 4, WRITE, KEY, hash::hincrby),
     row("hincrbyfloat", 4, WRITE, KEY, hash::hincrbyfloat),
-    row("hexpire", -6, WRITE, KEY, hash::hexpire),
-    row("hpexpire", -6, WRITE, KEY, hash::hpexpire),
-    row("hexpireat", -6, WRITE, KEY, hash::hexpireat),
-    row("hpexpireat", -6, WRITE, KEY, hash::hpexpireat),
-    row("hpersist", -5, WRITE, KEY, hash::hpersist),
-    row("hgetex", -5, WRITE, KEY, hash::hgetex),
-    row("hgetdel", -5, WRITE, KEY, hash::hgetdel),
-    row("hsetex", -6, WRITE, KEY, hash::hsetex),
+    row("hexpire", -6, WRITE, KEY, hash_expiry::hexpire),
+    row("hpexpire", -6, WRITE, KEY, hash_expiry::hpexpire),
+    row("hexpireat", -6, WRITE, KEY, hash_expiry::hexpireat),
+    row("hpexpireat", -6, WRITE, KEY, hash_expiry::hpexpireat),
+    row("hpersist", -5, WRITE, KEY, hash_expiry::hpersist),
+    row("hgetex", -5, WRITE, KEY, hash_expiry::hgetex),
+    row("hgetdel", -5, WRITE, KEY, hash_expiry::hgetdel),
+    row("hsetex", -6, WRITE, KEY, hash_expiry::hsetex),
     // stream.rs
     row("xadd", -5, WRITE, KEY, stream::xadd),
     row("xtrim", -4, WRITE, KEY, stream::xtrim),
