@@ -5,6 +5,7 @@
 //! | which commands are there, with how many arguments, which keys? | [`table`] |
 //! | what does a command do? | the file of its type: `string.rs`, `zset.rs`, .. |
 //! | what does it take, answer, refuse? | `args.rs`, `reply.rs` |
+//! | how does an RDB become values? | `load.rs` |
 //! | how does a key become a value of a type? | `typed.rs` |
 //!
 //! A key never expires here: deadlines are kept, also past ones, as servers keep
@@ -24,6 +25,9 @@ mod hash_expiry;
 mod hll;
 mod keys;
 mod list;
+mod load;
+mod load_stream;
+mod load_vectors;
 mod read;
 mod reply;
 mod server;
@@ -42,6 +46,7 @@ mod zstore;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use args::Args;
+pub use load::Loaded;
 pub use reply::{Reject, Reply};
 pub(crate) use typed::Typed;
 
