@@ -10,7 +10,7 @@
 
 use super::{
     Args, Reject, Replayer, Reply, array, bits, function, geo, hash, hash_expiry, hll, keys, list,
-    read, server, set, sort, stream, string, vector, zset, zstore,
+    read, server, set, sort, stream, stream_claim, stream_group, stream_idmp, string, vector, zset, zstore,
 };
 
 /// Carries a command out.
@@ -285,21 +285,21 @@ pub static COMMANDS: &[Command] = &[
     row("xtrim", -4, WRITE, KEY, stream::xtrim),
     row("xdel", -3, WRITE, KEY, stream::xdel),
     row("xdelex", -5, WRITE, KEY, stream::xdelex),
-    row("xack", -4, WRITE, KEY, stream::xack),
-    row("xackdel", -6, WRITE, KEY, stream::xackdel),
+    row("xack", -4, WRITE, KEY, stream_group::xack),
+    row("xackdel", -6, WRITE, KEY, stream_group::xackdel),
     row("xsetid", -3, WRITE, KEY, stream::xsetid),
-    row("xclaim", -6, WRITE, KEY, stream::xclaim),
-    row("xautoclaim", -6, WRITE, KEY, stream::xautoclaim),
-    row("xreadgroup", -7, WRITE, Keys::Streams, stream::xreadgroup),
-    row("xcfgset", -2, WRITE, KEY, stream::xcfgset),
-    row("xidmprecord", 5, WRITE, KEY, stream::xidmprecord),
-    row("xnack", -7, WRITE, KEY, stream::xnack),
+    row("xclaim", -6, WRITE, KEY, stream_claim::xclaim),
+    row("xautoclaim", -6, WRITE, KEY, stream_claim::xautoclaim),
+    row("xreadgroup", -7, WRITE, Keys::Streams, stream_claim::xreadgroup),
+    row("xcfgset", -2, WRITE, KEY, stream_idmp::xcfgset),
+    row("xidmprecord", 5, WRITE, KEY, stream_idmp::xidmprecord),
+    row("xnack", -7, WRITE, KEY, stream_group::xnack),
     row("xgroup", -2, CONTAINER, Keys::None, read::ignored),
-    row("xgroup|create", -5, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream::xgroup_create),
-    row("xgroup|setid", -5, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream::xgroup_setid),
-    row("xgroup|destroy", 4, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream::xgroup_destroy),
-    row("xgroup|createconsumer", 5, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream::xgroup_createconsumer),
-    row("xgroup|delconsumer", 5, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream::xgroup_delconsumer),
+    row("xgroup|create", -5, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream_group::xgroup_create),
+    row("xgroup|setid", -5, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream_group::xgroup_setid),
+    row("xgroup|destroy", 4, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream_group::xgroup_destroy),
+    row("xgroup|createconsumer", 5, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream_group::xgroup_createconsumer),
+    row("xgroup|delconsumer", 5, WRITE, Keys::Range { first: 2, last: 2, step: 1 }, stream_group::xgroup_delconsumer),
     row("xgroup|help", 2, READ, Keys::None, read::ignored),
     // function.rs
     row("eval", -3, SCRIPT, Keys::Counted { at: 2, first: 0 }, function::eval),
