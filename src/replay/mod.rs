@@ -21,6 +21,7 @@ mod bits;
 mod function;
 mod geo;
 mod hash;
+mod hash_expiry;
 mod hll;
 mod keys;
 mod list;
@@ -33,8 +34,15 @@ mod server;
 mod set;
 mod sort;
 mod stream;
+mod stream_claim;
+mod stream_group;
+mod stream_id;
+mod stream_idmp;
+mod stream_trim;
 mod string;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod txn;
 mod typed;
 mod vector;
@@ -179,6 +187,15 @@ impl<'a> Replayer<'a> {
     /// What relative times refer to; counted.
     pub fn now_ms(&mut self) -> i64 {
         self.counters.relative_times += 1;
+        match self.options.now {
+            Now::At(ms) => ms,
+            Now::Annotated { or_ms } => self.annotated_ms.unwrap_or(or_ms),
+        }
+    }
+
+    /// The same where no result depends on it: the time at which a consumer was seen,
+    /// which servers do not log either.
+    fn load_time_ms(&self) -> i64 {
         match self.options.now {
             Now::At(ms) => ms,
             Now::Annotated { or_ms } => self.annotated_ms.unwrap_or(or_ms),
