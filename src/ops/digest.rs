@@ -13,7 +13,6 @@ use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 use crate::num::{Flavor, digest_score_text};
 use crate::rdb::{Dialect, Family, Item, ReadItems, Record, Scratch};
-use crate::store;
 use crate::store::digest::{Digest, KeyDigest, SILENT_MODULES, TotalDigest, Type};
 
 /// What a digest was made of.
@@ -261,10 +260,6 @@ impl ValueSink for DigestSink {
     }
 
     fn entry(&mut self, id: StreamId, fields: &mut dyn Iterator<Item = (Text<'_>, Text<'_>)>) {
-        let id = store::StreamId {
-            ms: id.ms,
-            seq: id.seq,
-        };
         self.both(|digest| digest.stream_entry(id));
         for (field, value) in fields {
             for text in [field, value] {

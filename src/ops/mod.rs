@@ -3,7 +3,9 @@
 pub mod convert;
 pub mod digest;
 pub mod export;
+pub mod export_store;
 pub mod inspect;
+pub mod log;
 pub mod replay;
 pub mod value_checks;
 pub mod verify;
