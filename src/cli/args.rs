@@ -132,6 +132,18 @@ pub(crate) enum Kind {
     DumpPayload,
 }
 
+/// How to replay a log.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Logs")]
+pub(crate) struct ReplayArgs {
+    /// Stop before a time, a byte or a command: ts:UNIX, offset:N, command:N
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) until: Option<String>,
+    /// Do not run EVAL and EVALSHA of old logs
+    #[arg(long)]
+    pub(crate) no_scripts: bool,
+}
+
 /// Which keys. Different flags must all match; of a repeated flag one must.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Filters")]
@@ -199,8 +211,13 @@ pub(crate) struct ConvertArgs {
     /// Leave out damaged values and go on; the exit code is still 1
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Warnings about a log count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
 }
@@ -263,8 +280,13 @@ pub(crate) struct VerifyArgs {
     /// Accepted for symmetry with convert: verify always goes on
     #[arg(long, hide = true)]
     pub(crate) keep_going: bool,
+    /// The time that counts as now for relative times of a log, in milliseconds since 1970
+    #[arg(long, value_name = "MS")]
+    pub(crate) now: Option<i64>,
     #[command(flatten)]
     pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -289,6 +311,8 @@ pub(crate) struct DigestArgs {
     pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
 }

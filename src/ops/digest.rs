@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::export::export_record;
+use super::export_store::export_entry;
 use crate::bytes::Text;
 use crate::error::Result;
 use crate::model::ValueType;
@@ -14,6 +15,7 @@ use crate::model::stream::{StreamId, StreamState};
 use crate::num::{Flavor, digest_score_text};
 use crate::rdb::{Dialect, Family, Item, ReadItems, Record, Scratch};
 use crate::store::digest::{Digest, KeyDigest, SILENT_MODULES, TotalDigest, Type};
+use crate::store::{Entry, Store};
 
 /// What a digest was made of.
 #[derive(Clone, Debug)]
@@ -87,21 +89,7 @@ pub fn digest_rdb(
     mut wants: impl FnMut(&Record<'_>) -> Result<bool>,
     mut per_key: impl FnMut(PerKey<'_>) -> Result<()>,
 ) -> Result<Digested> {
-    let mut done = Digested {
-        total: None,
-        keys: 0,
-        unknowable: BTreeMap::new(),
-        depends_on_flavor: false,
-        flavor: ASSUMED_FLAVOR,
-        flavor_assumed: false,
-    };
-    let mut total = TotalDigest::default();
-    let mut sink = DigestSink {
-        options,
-        flavor: ASSUMED_FLAVOR,
-        state: None,
-        depends_on_flavor: false,
-    };
+    let mut sums = Sums::new(options);
     let (mut dialect, mut aux) = (None, Vec::new());
     let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
     reader.for_each(|item, _span| {
@@ -111,7 +99,7 @@ pub fn digest_rdb(
                 dialect = Some(*header);
                 return Ok(());
             }
-            Item::Aux { key, value } if done.keys == 0 => {
+            Item::Aux { key, value } if sums.done.keys == 0 => {
                 aux.extend(key.to_vec().ok().zip(value.to_vec().ok()));
                 return Ok(());
             }
@@ -120,38 +108,106 @@ pub fn digest_rdb(
         if !wants(record)? {
             return Ok(());
         }
-        if done.keys == 0 {
+        if sums.done.keys == 0 {
             let own = || flavor_of(dialect, super::convert::flavor(&aux).as_deref());
-            let flavor = options.flavor.or_else(own);
-            done.flavor_assumed = flavor.is_none();
-            done.flavor = flavor.unwrap_or(ASSUMED_FLAVOR);
-            sink.flavor = done.flavor;
+            sums.begin(options.flavor.or_else(own));
         }
-        export_record(record, &mut scratch, &mut key_scratch, &mut sink)?;
-        done.keys += 1;
-        done.depends_on_flavor |= sink.depends_on_flavor;
-        let digest = match sink.take() {
+        export_record(record, &mut scratch, &mut key_scratch, &mut sums.sink)?;
+        let key = record.key_bytes(&mut key_scratch)?;
+        sums.add(record.db, key, &mut per_key)
+    })?;
+    Ok(sums.finish())
+}
+
+/// Digests the chosen keys of a keyspace.
+///
+/// # Errors
+/// A module's data that does not expand, or what `per_key` returns.
+pub fn digest_store(
+    store: &Store<'_>,
+    options: DigestOptions,
+    mut wants: impl FnMut(u32, &[u8], &Entry<'_>) -> bool,
+    mut per_key: impl FnMut(PerKey<'_>) -> Result<()>,
+) -> Result<Digested> {
+    let mut sums = Sums::new(options);
+    sums.begin(options.flavor);
+    for (db, key, entry) in store
+        .iter()
+        .filter(|(db, key, entry)| wants(*db, key, entry))
+    {
+        export_entry(db, key, entry, &mut sums.sink)?;
+        sums.add(db, key, &mut per_key)?;
+    }
+    Ok(sums.finish())
+}
+
+/// Adds keys up.
+#[derive(Debug)]
+struct Sums {
+    done: Digested,
+    total: TotalDigest,
+    sink: DigestSink,
+}
+
+impl Sums {
+    fn new(options: DigestOptions) -> Self {
+        let done = Digested {
+            total: None,
+            keys: 0,
+            unknowable: BTreeMap::new(),
+            depends_on_flavor: false,
+            flavor: ASSUMED_FLAVOR,
+            flavor_assumed: false,
+        };
+        let sink = DigestSink {
+            options,
+            flavor: ASSUMED_FLAVOR,
+            state: None,
+            depends_on_flavor: false,
+        };
+        Sums {
+            done,
+            total: TotalDigest::default(),
+            sink,
+        }
+    }
+
+    /// Settles the flavour, before the first key.
+    fn begin(&mut self, flavor: Option<Flavor>) {
+        self.done.flavor_assumed = flavor.is_none();
+        self.done.flavor = flavor.unwrap_or(ASSUMED_FLAVOR);
+        self.sink.flavor = self.done.flavor;
+    }
+
+    /// Adds the key that the sink was told.
+    fn add(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        per_key: &mut impl FnMut(PerKey<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.done.keys += 1;
+        self.done.depends_on_flavor |= self.sink.depends_on_flavor;
+        let digest = match self.sink.take() {
             Ok((with_key, alone)) => {
-                total.add(record.db, with_key);
+                self.total.add(db, with_key);
                 alone
             }
             Err(name) => {
-                *done.unknowable.entry(name).or_default() += 1;
+                *self.done.unknowable.entry(name).or_default() += 1;
                 None
             }
         };
-        if !options.per_key {
-            return Ok(());
+        match self.sink.options.per_key {
+            true => per_key(PerKey { db, key, digest }),
+            false => Ok(()),
         }
-        let key = record.key_bytes(&mut key_scratch)?;
-        per_key(PerKey {
-            db: record.db,
-            key,
-            digest,
-        })
-    })?;
-    done.total = done.unknowable.is_empty().then(|| total.finish());
-    Ok(done)
+    }
+
+    fn finish(mut self) -> Digested {
+        self.done.total = self.done.unknowable.is_empty().then(|| self.total.finish());
+        self.done
+    }
 }
 
 /// Digests one key at a time, with its name and without.

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use crate::aof::AofSet;
+use crate::aof::{AofSet, LogReader, LogStats};
+use crate::bytes::file_id::FileId;
 use crate::bytes::source::Source as _;
-use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::error::{Code, Error, ErrorKind, Fault, Result};
 use crate::input::{ByteSource, Input, Kind, MappedSource, OpenOptions, Origin};
-use crate::ops::replay::LogPart;
+use crate::num::Flavor;
+use crate::ops::replay::{LogPart, ReplayOptions, Replayed, replay_log, writer_of};
 use crate::rdb::{ChecksumMode, Item, Items, RdbReader, RdbString, ReadItems as _};
-use crate::report::{Finding, Level};
+use crate::report::{Finding, Level, Tally};
 
 /// The open files of a log.
 #[derive(Debug)]
@@ -70,6 +72,15 @@ impl Log {
         &self.name
     }
 
+    /// Which files it is read from, so that none becomes an output.
+    #[must_use]
+    pub fn file_ids(&self) -> Vec<FileId> {
+        self.files
+            .iter()
+            .filter_map(|file| file.origin.file_id())
+            .collect()
+    }
+
     /// The parts, in the order in which servers load them.
     #[must_use]
     pub fn parts(&self) -> Vec<LogPart<'_>> {
@@ -108,6 +119,82 @@ impl Log {
             .collect()
     }
 
+    /// The server that wrote the log, if its RDB says.
+    #[must_use]
+    pub fn writer(&self) -> Option<Flavor> {
+        writer_of(self.files.first()?.source.data())
+    }
+
+    /// Replays the log into a keyspace that borrows from it.
+    ///
+    /// What folder and manifest say is reported first; a missing part makes the
+    /// keyspace inexact.
+    ///
+    /// # Errors
+    /// A place to stop at that makes no sense.
+    pub fn replay(
+        &self,
+        options: &ReplayOptions,
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<Replayed<'_>> {
+        let layout = self.layout_findings();
+        let mut replayed = replay_log(&self.parts(), options, report)?;
+        for finding in layout {
+            replayed.exact &= finding.level != Level::Error;
+            replayed.tally.add(&finding);
+            report(finding);
+        }
+        if replayed.counters().relative_times > 0 {
+            let message = format!(
+                "{} times relative to now were taken as relative to the nearest annotation, or else to this moment (--now)",
+                replayed.counters().relative_times
+            );
+            let finding =
+                Finding::told(Level::Warning, Code::ReplayRejected, Fault::Usage, message);
+            replayed.tally.add(&finding);
+            report(finding);
+        }
+        Ok(replayed)
+    }
+
+    /// Reads only the framing: records, annotations, transactions.
+    pub fn frame(&self, report: &mut dyn FnMut(Finding)) -> Framed {
+        let mut framed = Framed::default();
+        let mut add = |finding: Finding| {
+            framed.tally.add(&finding);
+            report(finding);
+        };
+        self.layout_findings().into_iter().for_each(&mut add);
+        let last = self.files.len().saturating_sub(1);
+        for (index, file) in self.files.iter().enumerate() {
+            let bytes = file.source.data();
+            let mut start = 0;
+            if bytes.starts_with(b"REDIS") || bytes.starts_with(b"VALKEY") {
+                let mut reader = RdbReader::from_slice(bytes);
+                if let Err(error) = reader.for_each(|_, _| Ok(())) {
+                    add(file.in_part(Finding::of_error(&error, Level::Error)));
+                    continue;
+                }
+                start = usize::try_from(reader.offset()).unwrap_or(bytes.len());
+            }
+            let mut reader = LogReader::new(&bytes[start..], start as u64);
+            while let Some(event) = reader.next_event() {
+                framed.stats.record(&event);
+            }
+            let Some((end, error)) = reader.end().and_then(|end| Some((end, end.error()?))) else {
+                continue;
+            };
+            let tolerated = end.server_accepts || (end.is_dropped_by_servers() && index == last);
+            let level = if tolerated {
+                Level::Warning
+            } else {
+                Level::Error
+            };
+            add(file.in_part(Finding::of_error(&error, level)));
+        }
+        framed
+    }
+
     /// Checks that every file is as it was when it was opened.
     ///
     /// # Errors
@@ -119,7 +206,21 @@ impl Log {
     }
 }
 
+/// What the framing of a log says.
+#[derive(Clone, Debug, Default)]
+pub struct Framed {
+    /// Commands by name, annotations.
+    pub stats: LogStats,
+    /// Findings by code.
+    pub tally: Tally,
+}
+
 impl LogFile {
+    fn in_part(&self, mut finding: Finding) -> Finding {
+        finding.place.part.clone_from(&self.part);
+        finding
+    }
+
     fn open(input: Input, part: Option<String>) -> Result<LogFile> {
         let (origin, source) = input.spooled()?.into_parts();
         match source {
@@ -133,27 +234,23 @@ impl LogFile {
     }
 }
 
-/// Whether a log follows an RDB in memory.
-///
-/// Only the preamble of an AOF says so of itself (`aof-preamble`, `aof-base`), so
-/// nothing else is framed to find out.
+/// Whether the head of an RDB says that it is the preamble or base of an AOF
+/// (`aof-preamble`, `aof-base`): then a log may follow it.
+#[must_use]
+pub fn says_preamble(head: &[u8]) -> bool {
+    const FIRST_ITEMS: usize = 32;
+    Items::new(head).take(FIRST_ITEMS).any(|item| match item {
+        Ok(Item::Aux {
+            key: RdbString::Raw(b"aof-preamble" | b"aof-base"),
+            value,
+        }) => value.to_vec().is_ok_and(|value| value == b"1"),
+        _ => false,
+    })
+}
+
+/// Whether a log follows an RDB that is all in memory.
 #[must_use]
 pub fn is_preamble(bytes: &[u8]) -> bool {
-    const FIRST_ITEMS: usize = 32;
-    let says_so = |item: Result<Item<'_>>| {
-        let Ok(Item::Aux {
-            key: RdbString::Raw(key),
-            value,
-        }) = item
-        else {
-            return false;
-        };
-        let is_one = value.to_vec().is_ok_and(|value| value == b"1");
-        is_one && (key == b"aof-preamble" || key == b"aof-base")
-    };
-    if !Items::new(bytes).take(FIRST_ITEMS).any(says_so) {
-        return false;
-    }
     let mut reader = RdbReader::from_slice(bytes).checksum(ChecksumMode::Skip);
     let framed = reader.for_each(|_, _| Ok(()));
     let offset = usize::try_from(reader.offset()).unwrap_or(usize::MAX);

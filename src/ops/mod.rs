@@ -5,6 +5,7 @@ pub mod digest;
 pub mod export;
 pub mod export_store;
 pub mod inspect;
+pub mod inspect_log;
 pub mod log;
 pub mod replay;
 pub mod value_checks;

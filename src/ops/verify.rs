@@ -14,6 +14,8 @@ use crate::error::{Code, Context, Error, ErrorKind, Flaw, Result, Value};
 use crate::input::{AfterRdb, ByteSource, Input, Kind, Origin};
 use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet, Outcome};
 use crate::model::slot::key_slot;
+use crate::ops::log::Log;
+use crate::ops::replay::ReplayOptions;
 use crate::rdb::string::string;
 use crate::rdb::{
     Checksum, ChecksumMode, Dialect, Item, PayloadReader, RdbReader, RdbString, ReadItems, Record,
@@ -40,6 +42,8 @@ pub struct Verified {
     pub keys: u64,
     /// Keys with a deadline.
     pub expires: u64,
+    /// Records of a log.
+    pub commands: Option<u64>,
     /// Whether the end of the file was reached.
     pub complete: bool,
     /// Whether the writer stored no checksum where the version has one.
@@ -88,6 +92,47 @@ pub fn verify_input(
         }
     };
     if let Err(error) = origin.check_unchanged() {
+        verified.add(Finding::of_error(&error, Level::Error), &mut named);
+    }
+    verified
+}
+
+/// Checks a log: its folder and manifest, its framing, and by replaying it every command.
+pub fn verify_log(
+    log: &Log,
+    options: VerifyOptions,
+    replay: &ReplayOptions,
+    report: &mut dyn FnMut(Finding),
+) -> Verified {
+    let kind = if log.set.is_some() { "aof-set" } else { "aof" };
+    let mut named = |finding: Finding| report(finding.in_file(log.name()));
+    let mut verified = Verified {
+        kind: kind.to_owned(),
+        bytes: log.bytes(),
+        ..Verified::default()
+    };
+    if options.shallow {
+        let framed = log.frame(&mut named);
+        verified.commands = Some(framed.stats.records.count);
+        verified.tally = framed.tally;
+    } else {
+        match log.replay(replay, &mut named) {
+            Err(error) => return Verified::unable(kind, &error, &mut named),
+            Ok(replayed) => {
+                let store = &replayed.replayer.store;
+                verified.keys = store.len() as u64;
+                let expiring = store
+                    .iter()
+                    .filter(|(_, _, entry)| entry.expire_at_ms().is_some());
+                verified.expires = expiring.count() as u64;
+                verified.commands = Some(replayed.records);
+                verified.dialect = replayed.dialect;
+                verified.complete = replayed.exact;
+                verified.tally = replayed.tally;
+            }
+        }
+    }
+    if let Err(error) = log.check_unchanged() {
         verified.add(Finding::of_error(&error, Level::Error), &mut named);
     }
     verified

@@ -7,14 +7,17 @@ use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{AfterRdb, Kind, Purpose};
 use rdbkit::json::escape::write_string;
 use rdbkit::num::Flavor;
-use rdbkit::ops::digest::{DigestOptions, Digested, PerKey, digest_rdb};
+use rdbkit::ops::digest::{DigestOptions, Digested, PerKey, digest_rdb, digest_store};
+use rdbkit::ops::export_store::value_type;
+use rdbkit::ops::log::Log;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Record};
 use rdbkit::report::table::grouped;
+use rdbkit::select::Selection;
 use rdbkit::store::digest::Digest;
 
 use crate::cli::args::DigestArgs;
 use crate::cli::exit::Exit;
-use crate::cli::open;
+use crate::cli::open::{self, Opened};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
@@ -81,11 +84,9 @@ fn digest(args: &DigestArgs, printer: &Printer) -> Result<Digested> {
             args.input
         )));
     };
-    let input = args.input_args.open(&expanded.path)?;
-    let input = match input.origin().kind() {
-        Kind::Rdb => input,
-        Kind::DumpPayload => input.spooled()?,
-        kind => return Err(open::cannot_read(input.origin().name(), kind)),
+    let input = match args.input_args.open(expanded)? {
+        Opened::Records(input) => input,
+        Opened::Log(log) => return digest_of_log(args, &log, options, &selection, printer),
     };
     let (origin, source) = input.into_parts();
     let _progress = Progress::watch(printer, origin.progress());
@@ -129,6 +130,34 @@ fn digest(args: &DigestArgs, printer: &Printer) -> Result<Digested> {
     }
     origin.check_unchanged()?;
     Ok(digested)
+}
+
+/// Replays a log and digests the keys that it leaves.
+fn digest_of_log(
+    args: &DigestArgs,
+    log: &Log,
+    options: DigestOptions,
+    selection: &Selection,
+    printer: &Printer,
+) -> Result<Digested> {
+    let flavor = options.flavor.or_else(|| log.writer());
+    let replay = args.replay.options(args.filter.now, flavor)?;
+    let replayed = open::replay(log, &replay, args.strict, printer)?;
+    let options = DigestOptions { flavor, ..options };
+    digest_store(
+        &replayed.replayer.store,
+        options,
+        |db, key, entry| {
+            selection.matches(
+                db,
+                key,
+                value_type(&entry.value),
+                entry.expire_at_ms(),
+                None,
+            )
+        },
+        print_key,
+    )
 }
 
 fn print_key(line: PerKey<'_>) -> Result<()> {
