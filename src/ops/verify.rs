@@ -16,7 +16,8 @@ use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet, Outcome};
 use crate::model::slot::key_slot;
 use crate::rdb::string::string;
 use crate::rdb::{
-    Checksum, ChecksumMode, Dialect, Item, PayloadReader, RdbReader, RdbString, ReadItems, Record,
+    Checksum, ChecksumMode, Dialect, Family, Item, PayloadReader, RdbReader, RdbString, ReadItems,
+    Record,
 };
 use crate::report::{Finding, Level, Tally};
 
@@ -410,9 +411,9 @@ impl Check<'_> {
                 self.slot_begins(*slot, counts, span.start);
             }
             Item::Aux {
-                key: RdbString::Raw(b"slot-info"),
+                key: RdbString::Raw(name),
                 value,
-            } => self.slot_info(*value, span.start),
+            } if name.eq_ignore_ascii_case(b"slot-info") => self.slot_info(*value, span.start),
             Item::FunctionPreGa(_) => {
                 let what = "function of a 7.0 release candidate, which every release refuses";
                 self.out.add(Finding::broken(
@@ -445,6 +446,7 @@ impl Check<'_> {
         self.seen.expires += u64::from(record.expire_at_ms.is_some());
         self.counts.keys += 1;
         self.counts.expires += u64::from(record.expire_at_ms.is_some());
+        self.type_of_version(record);
         if self.options.shallow {
             return;
         }
@@ -467,37 +469,61 @@ impl Check<'_> {
         self.values.check(record, key, &mut self.out);
     }
 
-    /// Reads Valkey's form of slot info, `slot,keys,expires[,keys with field TTLs]`.
-    /// Reads a slot's counts. Valkey refuses a file where it cannot.
+    /// Reports a type that is newer than the version in the header: only newer servers
+    /// than those that write this version know it, and they never write it so.
+    fn type_of_version(&mut self, record: &Record<'_>) {
+        let Dialect {
+            family, version, ..
+        } = record.dialect;
+        let first = match record.type_byte.0 {
+            ..16 => 1,
+            16..=19 => 10,
+            20..=21 => 11,
+            22..=25 => 12,
+            26 => 13,
+            _ => 14,
+        };
+        if family == Family::Redis && version < first {
+            let what = "version of a file with a value of this type";
+            let finding = Finding::broken(
+                Level::Error,
+                Code::UnknownType,
+                record.offset,
+                what,
+                u64::from(first),
+                u64::from(version),
+            );
+            self.out.add(Finding {
+                place: Context {
+                    db: Some(record.db),
+                    ..finding.place
+                },
+                ..finding
+            });
+        }
+    }
+
+    /// Checks the one aux field that makes a server refuse a file: Valkey's `slot-info`.
     fn slot_info(&mut self, value: RdbString<'_>, offset: u64) {
-        let text = match value.to_vec() {
-            Ok(text) => text,
+        let finding = match value.bytes(&mut self.key_scratch).map(parse_slot_info) {
+            Ok(Some((slot, counts))) => return self.slot_begins(slot, counts, offset),
+            Ok(None) => {
+                let what = "aux field slot-info";
+                let expected = "slot, keys, expiries as numbers with commas between";
+                Finding::broken(
+                    Level::Error,
+                    Code::BadOpcode,
+                    offset,
+                    what,
+                    expected,
+                    "something else",
+                )
+            }
             Err(flaw) => {
-                let error = Error::new(flaw.into()).at_offset(offset);
-                self.out.add(Finding::of_error(&error, Level::Error));
-                return;
+                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
             }
         };
-        let numbers: Option<Vec<u64>> = text
-            .split(|&byte| byte == b',')
-            .map(|number| std::str::from_utf8(number).ok()?.parse().ok())
-            .collect();
-        match numbers.as_deref() {
-            Some(&[slot, keys, expires] | &[slot, keys, expires, _]) => {
-                self.slot_begins(slot, Counts { keys, expires }, offset)
-            }
-            _ => self.out.add(Finding::broken(
-                match is_slot_info(&text) {
-                    true => Level::Warning,
-                    false => Level::Error,
-                },
-                Code::BadOpcode,
-                offset,
-                "slot info",
-                "slot,keys,expires",
-                "another text",
-            )),
-        }
+        self.out.add(finding);
     }
 
     fn slot_begins(&mut self, slot: u64, counts: Counts, offset: u64) {
@@ -635,29 +661,29 @@ impl Check<'_> {
     }
 }
 
-/// Whether text begins with three numbers with commas between, as Valkey's `sscanf` reads
-/// them.
-fn is_slot_info(text: &[u8]) -> bool {
-    let mut numbers = text.splitn(3, |&byte| byte == b',');
-    let is_number = |part: &[u8], is_last: bool| {
-        let part = part.trim_ascii_start();
-        let part = part
-            .strip_prefix(b"-")
-            .or(part.strip_prefix(b"+"))
-            .unwrap_or(part);
-        let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        digits > 0 && (is_last || digits == part.len())
+/// Reads Valkey's slot info: slot, keys, expiries and, since 9.0, keys with field TTLs.
+fn parse_slot_info(text: &[u8]) -> Option<(u64, Counts)> {
+    let number = |part: &[u8]| {
+        let digits = std::str::from_utf8(part).ok()?;
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse().ok())?
     };
-    (0..3).all(|index| {
-        numbers
-            .next()
-            .is_some_and(|part| is_number(part, index == 2))
-    })
+    if text.starts_with(b"0") && text.get(1).is_some_and(u8::is_ascii_digit) {
+        // Valkey reads the slot with `%i`, which takes this for octal.
+        return None;
+    }
+    let numbers: Option<Vec<u64>> = text.split(|&byte| byte == b',').map(number).collect();
+    match numbers?[..] {
+        [slot, keys, expires] | [slot, keys, expires, _] => Some((slot, Counts { keys, expires })),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{VerifyOptions, is_slot_info, verify_rdb};
+    use super::{VerifyOptions, parse_slot_info, verify_rdb};
     use crate::rdb::RdbReader;
 
     fn codes(file: &[u8]) -> Vec<&'static str> {
@@ -667,6 +693,27 @@ mod tests {
             codes.push(finding.code.as_str());
         });
         codes
+    }
+
+    #[test]
+    fn type_newer_than_its_file_is_an_error() {
+        // An empty value, whatever its type, and then empty strings.
+        let value = [b"\x01k".as_slice(), &[0; 40]].concat();
+        for (header, type_byte, is_error) in [
+            ("REDIS0009", 0, false),
+            ("REDIS0010", 20, true),
+            ("REDIS0011", 20, false),
+            ("REDIS0011", 22, true),
+            ("REDIS0012", 22, false),
+            ("REDIS0013", 27, true),
+            ("VALKEY080", 22, false),
+        ] {
+            let mut file = header.as_bytes().to_vec();
+            file.extend([type_byte]);
+            file.extend(&value);
+            let found = codes(&file).contains(&"unknown_type");
+            assert_eq!(found, is_error, "{header} {type_byte}");
+        }
     }
 
     #[test]
@@ -686,9 +733,10 @@ mod tests {
     }
 
     #[test]
-    fn slot_info_is_three_numbers_or_more() {
-        for text in ["5061,1,0", "5061,1,0,0", "5061, 1, 0", "5061,-1,0x"] {
-            assert!(is_slot_info(text.as_bytes()), "{text}");
+    fn slot_info_is_three_or_four_numbers() {
+        for text in ["5061,1,0", "5061,1,0,0"] {
+            let (slot, counts) = parse_slot_info(text.as_bytes()).unwrap();
+            assert_eq!((slot, counts.keys, counts.expires), (5061, 1, 0), "{text}");
         }
         for text in [
             "",
@@ -697,9 +745,12 @@ mod tests {
             "5061,1-0,0",
             "5061,1,",
             "a,1,0",
+            "05061,1,0",
             "5061 ,1,0",
+            "5061,-1,0",
+            "1,1,0,0,0",
         ] {
-            assert!(!is_slot_info(text.as_bytes()), "{text}");
+            assert!(parse_slot_info(text.as_bytes()).is_none(), "{text}");
         }
     }
 }
