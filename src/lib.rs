@@ -100,6 +100,7 @@ pub mod model;
 pub mod num;
 pub mod ops;
 pub mod rdb;
+pub mod replay;
 pub mod report;
 pub mod select;
 pub mod store;

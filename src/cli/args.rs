@@ -87,6 +87,16 @@ Examples:
 
 Exit codes: 0 all sound, 1 an input is damaged, 2 an input could not be read.")]
     Verify(VerifyArgs),
+    /// Print the digest of a dataset, equal to the server's DEBUG DIGEST
+    #[command(after_long_help = "\
+Examples:
+  rdbkit digest dump.rdb                        compare with DEBUG DIGEST of the live server
+  rdbkit digest --flavor valkey-8.1 dump.rdb    as another release would say it
+  rdbkit digest --per-key --key 'user:*' dump.rdb
+
+The first word on stdout is the digest. With --per-key each line before it has a key's DEBUG DIGEST-VALUE,
+its database and the key as JSON. A digest covers values and whether keys expire, not when.")]
+    Digest(DigestArgs),
     /// Print a shell's completion script
     #[command(after_long_help = "\
 Examples:
@@ -262,6 +272,25 @@ pub(crate) enum ReportFormat {
     Text,
     Json,
     Junit,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DigestArgs {
+    /// A file, a folder, or - for stdin
+    pub(crate) input: String,
+    /// Whose digest, as redis-7.2 or valkey-9.1 [default: that of the server that wrote the input]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) flavor: Option<String>,
+    /// One line per key, too
+    #[arg(long)]
+    pub(crate) per_key: bool,
+    /// Warnings count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@
 //! | text of a score | `%.17g` before 7.2, fpconv from there | fpconv |
 //! | a field deadline counts in DEBUG DIGEST | from 7.4 | never |
 //! | expired fields are hidden from DEBUG DIGEST | never | from 9.0 |
+//! | a small sorted set keeps a score of -0 | before 7.0 | never |
 //! | hexadecimal floats are numbers | yes | until 9.0 |
 
 use std::fmt;
@@ -96,6 +97,25 @@ impl Flavor {
     #[must_use]
     pub const fn hides_expired_fields(self) -> bool {
         matches!(self.product, Product::Valkey) && self.at_least(9, 0)
+    }
+
+    /// Whether a score of -0 becomes 0 in a sorted set that is small enough to be packed.
+    #[must_use]
+    pub const fn small_zsets_lose_negative_zero(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 0)
+    }
+
+    /// Whether a sorted set that a ZADD makes is a skip list at once if the command has
+    /// too many members for a packed one.
+    #[must_use]
+    pub const fn sizes_zsets_ahead(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 2)
+    }
+
+    /// Whether DECRBY takes the least integer, and adds it.
+    #[must_use]
+    pub const fn negates_least_integer(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(7, 0)
     }
 
     /// Whether `0x10` is a number where a double is wanted.

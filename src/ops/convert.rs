@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::export::{export_record, module_fields};
 use crate::error::{Error, Result};
 use crate::json::native::{Header, ModuleAuxRecord};
-use crate::json::sink::ValueSink;
+use crate::model::sink::ValueSink;
 use crate::rdb::{Item, RdbString, ReadItems, Record, Scratch};
 use crate::report::{Finding, Level};
 

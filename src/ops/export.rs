@@ -3,7 +3,7 @@
 use crate::bytes::Text;
 use crate::error::{Error, Flaw, Result};
 use crate::json::is_document;
-use crate::json::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
+use crate::model::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
 use crate::rdb::module::{ModuleItem, ModuleItems};
 use crate::rdb::object::array::{ArrayElement, float_text};
 use crate::rdb::object::{ModuleValue, Value};

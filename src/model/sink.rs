@@ -112,13 +112,3 @@ pub trait ValueSink {
     /// Forgets the key that was begun.
     fn abandon_key(&mut self);
 }
-
-/// A whole document of keys and values, built piece by piece.
-pub trait Document: ValueSink {
-    /// The text since its owner cleared it last; it ends behind a key.
-    fn text(&mut self) -> &mut Vec<u8>;
-    /// Appends a record of what belongs to no key, if the shape has one.
-    fn header(&mut self, header: &super::native::Header);
-    /// Appends what stands behind the last key.
-    fn finish(&mut self);
-}
