@@ -172,11 +172,6 @@ fn convert(bytes: &[u8]) -> Result<String, Error> {
 /// What goes wrong in a file that was changed so that an error has to be found.
 fn must_be_refused(bytes: &[u8], faults: &[Fault]) -> Result<(), String> {
     let verdict = verify(bytes);
-    if verdict.errors.is_empty() && verdict.trailing_bytes == 8 && bytes[5..9] < b"0005"[..] {
-        // A version so old that it has no checksum, in a file that had one: what was the
-        // checksum is reported as bytes behind the end. Servers load it too.
-        return Ok(());
-    }
     match verdict.errors.as_slice() {
         [] => return Err("verify finds nothing".into()),
         found => {
@@ -237,6 +232,14 @@ fn changed_byte_fails_the_checksum() {
         for at in 0..fixture.bytes.len() {
             for &mask in MASKS {
                 let bytes = fixture.changed(at, mask);
+                if (5..9).contains(&at)
+                    && bytes[5..9] < b"0005"[..]
+                    && verify(&bytes).trailing_bytes == 8
+                {
+                    // Now a version so old that it has no checksum: what was one is
+                    // reported as bytes behind the end. Servers load it too.
+                    continue;
+                }
                 if let Err(text) = must_be_refused(&bytes, &faults) {
                     failures.push(format!("{} at {at:#x} ^ {mask:#04x}: {text}", fixture.name));
                 }

@@ -18,7 +18,8 @@ use crate::ops::log::Log;
 use crate::ops::replay::ReplayOptions;
 use crate::rdb::string::string;
 use crate::rdb::{
-    Checksum, ChecksumMode, Dialect, Item, PayloadReader, RdbReader, RdbString, ReadItems, Record,
+    Checksum, ChecksumMode, Dialect, Family, Item, PayloadReader, RdbReader, RdbString, ReadItems,
+    Record,
 };
 use crate::report::{Finding, Level, Tally};
 
@@ -490,6 +491,7 @@ impl Check<'_> {
         self.seen.expires += u64::from(record.expire_at_ms.is_some());
         self.counts.keys += 1;
         self.counts.expires += u64::from(record.expire_at_ms.is_some());
+        self.type_of_version(record);
         if self.options.shallow {
             return;
         }
@@ -510,6 +512,40 @@ impl Check<'_> {
             slot.count(record, key, &mut self.out);
         }
         self.values.check(record, key, &mut self.out);
+    }
+
+    /// Reports a type that is newer than the version in the header: only newer servers
+    /// than those that write this version know it, and they never write it so.
+    fn type_of_version(&mut self, record: &Record<'_>) {
+        let Dialect {
+            family, version, ..
+        } = record.dialect;
+        let first = match record.type_byte.0 {
+            ..16 => 1,
+            16..=19 => 10,
+            20..=21 => 11,
+            22..=25 => 12,
+            26 => 13,
+            _ => 14,
+        };
+        if family == Family::Redis && version < first {
+            let what = "version of a file with a value of this type";
+            let finding = Finding::broken(
+                Level::Error,
+                Code::UnknownType,
+                record.offset,
+                what,
+                u64::from(first),
+                u64::from(version),
+            );
+            self.out.add(Finding {
+                place: Context {
+                    db: Some(record.db),
+                    ..finding.place
+                },
+                ..finding
+            });
+        }
     }
 
     /// Checks the one aux field that makes a server refuse a file: Valkey's `slot-info`.
@@ -679,6 +715,10 @@ fn parse_slot_info(text: &[u8]) -> Option<(u64, Counts)> {
             .all(|byte| byte.is_ascii_digit())
             .then(|| digits.parse().ok())?
     };
+    if text.starts_with(b"0") && text.get(1).is_some_and(u8::is_ascii_digit) {
+        // Valkey reads the slot with `%i`, which takes this for octal.
+        return None;
+    }
     let numbers: Option<Vec<u64>> = text.split(|&byte| byte == b',').map(number).collect();
     match numbers?[..] {
         [slot, keys, expires] | [slot, keys, expires, _] => Some((slot, Counts { keys, expires })),
@@ -698,6 +738,27 @@ mod tests {
             codes.push(finding.code.as_str());
         });
         codes
+    }
+
+    #[test]
+    fn type_newer_than_its_file_is_an_error() {
+        // An empty value, whatever its type, and then empty strings.
+        let value = [b"\x01k".as_slice(), &[0; 40]].concat();
+        for (header, type_byte, is_error) in [
+            ("REDIS0009", 0, false),
+            ("REDIS0010", 20, true),
+            ("REDIS0011", 20, false),
+            ("REDIS0011", 22, true),
+            ("REDIS0012", 22, false),
+            ("REDIS0013", 27, true),
+            ("VALKEY080", 22, false),
+        ] {
+            let mut file = header.as_bytes().to_vec();
+            file.extend([type_byte]);
+            file.extend(&value);
+            let found = codes(&file).contains(&"unknown_type");
+            assert_eq!(found, is_error, "{header} {type_byte}");
+        }
     }
 
     #[test]
@@ -729,6 +790,7 @@ mod tests {
             "5061,1-0,0",
             "5061,1,",
             "a,1,0",
+            "05061,1,0",
             "5061 ,1,0",
             "5061,-1,0",
             "1,1,0,0,0",
