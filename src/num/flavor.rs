@@ -112,6 +112,18 @@ impl Flavor {
         matches!(self.product, Product::Valkey) || self.at_least(7, 2)
     }
 
+    /// Whether the distance of two places on one meridian is computed by latitude alone.
+    #[must_use]
+    pub const fn shortens_meridians(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 0)
+    }
+
+    /// Whether PFMERGE always makes a dense HyperLogLog.
+    #[must_use]
+    pub const fn merges_hll_dense(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(5, 0)
+    }
+
     /// Whether DECRBY takes the least integer, and adds it.
     #[must_use]
     pub const fn negates_least_integer(self) -> bool {

@@ -20,6 +20,7 @@ mod array;
 mod bits;
 mod function;
 mod geo;
+mod geohash;
 mod hash;
 mod hash_expiry;
 mod hll;
