@@ -105,6 +105,25 @@ impl Flavor {
         matches!(self.product, Product::Valkey) || self.at_least(7, 0)
     }
 
+    /// Whether a sorted set that a ZADD makes is a skip list at once if the command has
+    /// too many members for a packed one.
+    #[must_use]
+    pub const fn sizes_zsets_ahead(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 2)
+    }
+
+    /// Whether the distance of two places on one meridian is computed by latitude alone.
+    #[must_use]
+    pub const fn shortens_meridians(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 0)
+    }
+
+    /// Whether DECRBY takes the least integer, and adds it.
+    #[must_use]
+    pub const fn negates_least_integer(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(7, 0)
+    }
+
     /// Whether `0x10` is a number where a double is wanted.
     #[must_use]
     pub const fn reads_hex_floats(self) -> bool {

@@ -20,6 +20,7 @@ mod array;
 mod bits;
 mod function;
 mod geo;
+mod geohash;
 mod hash;
 mod hash_expiry;
 mod hll;
@@ -43,6 +44,7 @@ mod string;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod txn;
 mod typed;
 mod vector;
 mod zset;
