@@ -156,7 +156,7 @@ fn model_group(name: &[u8], group: &Group<'_>) -> stream::Group {
     let pending = group
         .iter_pending()
         .map(|(id, owner, pending)| Pending {
-            id: id,
+            id,
             consumer: match owner {
                 // Consumers come ascending by name.
                 Owner::Consumer(name) => {

@@ -296,7 +296,6 @@ impl<'a> Driver<'_, 'a> {
                 }
                 true
             }
-            _ => true,
         }
     }
 

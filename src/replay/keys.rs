@@ -179,7 +179,11 @@ impl Conditions {
     fn hold(self, old: Option<i64>, new: i64) -> bool {
         match old {
             None => !self.some && !self.later,
-            Some(old) => !self.none && !(self.later && new <= old) && !(self.earlier && new >= old),
+            Some(old) => {
+                let too_early = self.later && new <= old;
+                let too_late = self.earlier && new >= old;
+                !(self.none || too_early || too_late)
+            }
         }
     }
 }

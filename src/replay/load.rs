@@ -182,14 +182,14 @@ impl<'a> Replayer<'a> {
     pub fn load(&mut self, item: &Item<'a>, scratch: &mut Scratch) -> Result<Loaded> {
         match item {
             Item::Key(record) => self.load_key(record, scratch),
-            Item::Aux { key, value } => match key {
-                RdbString::Raw(b"lua") => {
-                    let body = Keeper::new(&[]).borrowing(value)?;
-                    self.store.scripts.insert(Sha1::digest(&*body).into(), body);
-                    Ok(Loaded::Stored)
-                }
-                _ => Ok(Loaded::Nothing),
-            },
+            Item::Aux {
+                key: RdbString::Raw(b"lua"),
+                value,
+            } => {
+                let body = Keeper::new(&[]).borrowing(value)?;
+                self.store.scripts.insert(Sha1::digest(&*body).into(), body);
+                Ok(Loaded::Stored)
+            }
             Item::Function(code) => {
                 let code = Keeper::new(&[]).borrowing(code)?;
                 let name = library_name(&code).ok_or_else(|| {

@@ -55,7 +55,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) use args::Args;
 pub use load::Loaded;
 pub use reply::{Reject, Reply};
-pub(crate) use typed::Typed;
 
 use crate::num::Flavor;
 use crate::store::{Db, Store};

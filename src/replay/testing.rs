@@ -15,9 +15,11 @@ impl Session {
     }
 
     pub(super) fn of(flavor: Flavor) -> Self {
-        let mut options = Options::default();
-        options.now = super::Now::At(1_000_000);
-        options.flavor = flavor;
+        let options = Options {
+            now: super::Now::At(1_000_000),
+            flavor,
+            ..Options::default()
+        };
         Session(Replayer::new(options))
     }
 
