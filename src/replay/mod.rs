@@ -208,7 +208,7 @@ impl<'a> Replayer<'a> {
     /// What a server would have refused, or what cannot be replayed.
     pub fn apply(&mut self, args: &[&'a [u8]]) -> Result<Reply<'a>, Reject> {
         let command = table::find(args).ok_or(Reject::UnknownCommand)?;
-        self.run(command, Args::of_log(args))
+        self.run(command, Args::of_log(args, self.flavor()))
     }
 
     /// Carries out one command whose arguments do not live as long as the log.
@@ -217,7 +217,7 @@ impl<'a> Replayer<'a> {
     /// As [`Replayer::apply`].
     pub fn call(&mut self, args: &[&[u8]]) -> Result<Reply<'a>, Reject> {
         let command = table::find(args).ok_or(Reject::UnknownCommand)?;
-        self.run(command, Args::of_script(args))
+        self.run(command, Args::of_script(args, self.flavor()))
     }
 
     pub(crate) fn run(

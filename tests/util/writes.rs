@@ -327,7 +327,23 @@ impl Writes {
             11 => command!["ZREMRANGEBYRANK", key, self.index(), self.index()],
             12 => command!["ZREMRANGEBYSCORE", key, format!("({score}"), "inf"],
             13 => command!["ZREMRANGEBYSCORE", key, "-3", score],
-            14 => command!["ZREMRANGEBYLEX", key, "[m1", "(m12"],
+            14 => {
+                // Of one score, as ranges by members want it.
+                let key = format!("y{}", self.rng.below(3));
+                match self.rng.below(3) {
+                    0 => command!["ZREMRANGEBYLEX", key, "[m1", "(m12"],
+                    1 => {
+                        let (low, high) = (self.member(), self.member());
+                        let low = [b"(".to_vec(), low].concat();
+                        let high = [b"[".to_vec(), high].concat();
+                        command!["ZRANGESTORE", "y9", key, low, high, "BYLEX", "LIMIT", 1, 5]
+                    }
+                    _ => {
+                        let other = self.member();
+                        command!["ZADD", key, 0, member, 0, other]
+                    }
+                }
+            }
             15 => command!["ZPOPMIN", key],
             16 => command!["ZPOPMAX", key, self.rng.below(3)],
             17 => {
@@ -395,7 +411,10 @@ impl Writes {
                         2,
                         3
                     ],
-                    _ => command!["ZRANGESTORE", key, source, "[m1", "+", "BYLEX"],
+                    _ => {
+                        let source = format!("y{}", self.rng.below(3));
+                        command!["ZRANGESTORE", key, source, "[m1", "+", "BYLEX"]
+                    }
                 }
             }
         }
