@@ -1,7 +1,7 @@
 //! `digest`: DEBUG DIGEST of a keyspace, and of each key.
 
 use crate::model::ValueType;
-use crate::num::{Flavor, score_text};
+use crate::num::{Flavor, digest_score_text};
 use crate::select::Selection;
 use crate::store::digest::{Digest, TotalDigest, Unknowable, digest_entry};
 use crate::store::{Entry, Store, Value};
@@ -50,7 +50,7 @@ pub struct Digested {
     pub total: Option<Digest>,
     /// Keys that count.
     pub keys: u64,
-    /// Keys whose digest cannot be known: how many, and an example with the reason.
+    /// Keys whose digest cannot be known.
     pub unknowable: u64,
     /// Database, key and reason of the first of them.
     pub example: Option<(u32, Vec<u8>, String)>,
@@ -77,15 +77,11 @@ fn depends_on_flavor(entry: &Entry<'_>) -> bool {
     const OLD: Flavor = Flavor::redis(7, 0);
     const NEW: Flavor = Flavor::redis(7, 4);
     match &entry.value {
-        Value::SortedSet(set) => set
-            .iter()
-            .any(|(_, score)| score.fract() != 0.0 && score_text(score, OLD) != score_text(score, NEW))
-            || set.iter().any(|(_, score)| {
-                // Large integers print otherwise from 7.2 on, with or without an exponent.
-                score.abs() >= 1e15
-                    && crate::num::digest_score_text(score, OLD)
-                        != crate::num::digest_score_text(score, NEW)
-            }),
+        Value::SortedSet(set) => set.iter().any(|(_, score)| {
+            // Small integers, the most common scores, print alike everywhere.
+            let is_small_integer = score.fract() == 0.0 && score.abs() < 1e6;
+            !is_small_integer && digest_score_text(score, OLD) != digest_score_text(score, NEW)
+        }),
         Value::Hash(hash) => hash.deadlines() > 0,
         _ => false,
     }

@@ -36,6 +36,8 @@ mod sort;
 mod stream;
 mod string;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod txn;
 mod typed;
 mod vector;
@@ -47,7 +49,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) use args::Args;
 pub use load::Loaded;
 pub use reply::{Reject, Reply};
-pub(crate) use typed::Typed;
 
 use crate::num::Flavor;
 use crate::store::{Db, Store};
