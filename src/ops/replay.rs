@@ -372,9 +372,11 @@ fn told(rejected: &Rejected<'_>) -> (Finding, bool) {
     {
         shown = command.name.replace('|', " ").to_uppercase();
     }
-    let key = rejected
-        .command
-        .and_then(|command| command.first_key(rejected.args));
+    let key = match rejected.command {
+        Some(command) => command.first_key(rejected.args),
+        // Commands of modules name their key first.
+        None => rejected.args.get(1).copied(),
+    };
     let place = Context {
         offset: Some(rejected.offset),
         db: Some(rejected.db),
@@ -390,3 +392,7 @@ fn told(rejected: &Rejected<'_>) -> (Finding, bool) {
     let finding = finding(Level::Error, code, fault, place, message);
     (finding, matches!(rejected.reject, Reject::Error(_)))
 }
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;
