@@ -295,7 +295,6 @@ impl<'a> Driver<'_, 'a> {
                 }
                 true
             }
-            _ => true,
         }
     }
 

@@ -179,7 +179,10 @@ impl Conditions {
     fn hold(self, old: Option<i64>, new: i64) -> bool {
         match old {
             None => !self.some && !self.later,
-            Some(old) => !self.none && !(self.later && new <= old) && !(self.earlier && new >= old),
+            Some(_) if self.none => false,
+            Some(old) if self.later => new > old,
+            Some(old) if self.earlier => new < old,
+            Some(_) => true,
         }
     }
 }
