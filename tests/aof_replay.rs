@@ -194,6 +194,26 @@ fn compare(server: &Server, release: &Release, label: &str) {
     });
 }
 
+/// Copies a key by way of its payload, which may come from any encoding.
+fn dump_and_restore(client: &mut Client, writes: &mut Writes) {
+    let from = *writes.rng.pick(&["s1", "l1", "t1", "z1", "h1", "g1", "b1"]);
+    let payload = client.cmd(&["DUMP", from]);
+    if payload.is_nil() || payload.error().is_some() {
+        return;
+    }
+    let to = *writes.rng.pick(&["s0", "l0", "t0", "z0"]);
+    let payload = payload.bytes();
+    let mut command = command!["RESTORE", to, 0, payload];
+    if writes.rng.one_in(2) {
+        command.push(b"REPLACE".to_vec());
+    }
+    if writes.rng.one_in(2) {
+        command[2] = b"4102444900000".to_vec();
+        command.push(b"ABSTTL".to_vec());
+    }
+    client.cmd(&command);
+}
+
 fn run(release: Release, preamble: &str, seed: u64, unstable: bool) {
     let label = format!(
         "{} preamble {preamble}, RDBKIT_SEED={seed}, unstable {unstable}",
@@ -227,6 +247,9 @@ fn run(release: Release, preamble: &str, seed: u64, unstable: bool) {
                 client.cmd(&["EXEC"]);
             } else {
                 client.cmd(&writes.next());
+            }
+            if writes.rng.one_in(10) {
+                dump_and_restore(&mut client, &mut writes);
             }
         }
         if !unstable {

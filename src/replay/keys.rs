@@ -179,11 +179,10 @@ impl Conditions {
     fn hold(self, old: Option<i64>, new: i64) -> bool {
         match old {
             None => !self.some && !self.later,
-            Some(old) => {
-                let too_early = self.later && new <= old;
-                let too_late = self.earlier && new >= old;
-                !(self.none || too_early || too_late)
-            }
+            Some(_) if self.none => false,
+            Some(old) if self.later => new > old,
+            Some(old) if self.earlier => new < old,
+            Some(_) => true,
         }
     }
 }

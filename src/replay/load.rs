@@ -62,16 +62,6 @@ impl<'a> Keeper<'a> {
             bytes => self.bytes(bytes).into(),
         }
     }
-
-    fn stored(self, stored: RdbString<'_>) -> Result<Bytes<'a>> {
-        match stored {
-            RdbString::Raw(bytes) => Ok(self.bytes(Text::Bytes(bytes))),
-            other => match other.to_vec() {
-                Ok(bytes) => Ok(bytes.into()),
-                Err(flaw) => Err(Error::new(flaw.into())),
-            },
-        }
-    }
 }
 
 fn twice(code: Code, what: &'static str) -> Error {
@@ -186,12 +176,12 @@ impl<'a> Replayer<'a> {
                 key: RdbString::Raw(b"lua"),
                 value,
             } => {
-                let body = Keeper::new(&[]).borrowing(value)?;
+                let body = borrowing(value)?;
                 self.store.scripts.insert(Sha1::digest(&*body).into(), body);
                 Ok(Loaded::Stored)
             }
             Item::Function(code) => {
-                let code = Keeper::new(&[]).borrowing(code)?;
+                let code = borrowing(code)?;
                 let name = library_name(&code).ok_or_else(|| {
                     Error::new(ErrorKind::Broken {
                         code: Code::BadFunction,
@@ -217,7 +207,7 @@ impl<'a> Replayer<'a> {
 
     fn load_key(&mut self, record: &Record<'a>, scratch: &mut Scratch) -> Result<Loaded> {
         let keeper = Keeper::new(record.raw_value());
-        let key = keeper.borrowing(&record.key)?;
+        let key = borrowing(&record.key)?;
         let value = value(record, keeper, self.flavor(), scratch)
             .map_err(|error| error.at_offset(record.offset).in_key(record.db, &key))?;
         scratch.trim();
@@ -237,13 +227,14 @@ impl<'a> Replayer<'a> {
     }
 }
 
-impl<'a> Keeper<'a> {
-    /// A string whose own slice lives long enough.
-    fn borrowing<'b>(self, stored: &RdbString<'b>) -> Result<Bytes<'b>> {
-        match stored {
-            RdbString::Raw(bytes) => Ok(Bytes::borrowed(bytes)),
-            other => Keeper::new(&[]).stored(*other),
-        }
+/// A string whose own slice lives long enough.
+fn borrowing<'a>(stored: &RdbString<'a>) -> Result<Bytes<'a>> {
+    match stored {
+        RdbString::Raw(bytes) => Ok(Bytes::borrowed(bytes)),
+        other => match other.to_vec() {
+            Ok(bytes) => Ok(bytes.into()),
+            Err(flaw) => Err(Error::new(flaw.into())),
+        },
     }
 }
 

@@ -44,6 +44,8 @@ mod string;
 pub mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod txn;
 mod typed;
 mod vector;
@@ -207,7 +209,7 @@ impl<'a> Replayer<'a> {
     /// # Errors
     /// What a server would have refused, or what cannot be replayed.
     pub fn apply(&mut self, args: &[&'a [u8]]) -> Result<Reply<'a>, Reject> {
-        let command = table::find(args).ok_or(Reject::UnknownCommand)?;
+        let command = table::find(args).ok_or_else(|| unknown(args))?;
         self.run(command, Args::of_log(args, self.flavor()))
     }
 
@@ -216,7 +218,7 @@ impl<'a> Replayer<'a> {
     /// # Errors
     /// As [`Replayer::apply`].
     pub fn call(&mut self, args: &[&[u8]]) -> Result<Reply<'a>, Reject> {
-        let command = table::find(args).ok_or(Reject::UnknownCommand)?;
+        let command = table::find(args).ok_or_else(|| unknown(args))?;
         self.run(command, Args::of_script(args, self.flavor()))
     }
 
@@ -244,4 +246,8 @@ impl<'a> Replayer<'a> {
     fn flavor(&self) -> Flavor {
         self.options.flavor
     }
+}
+
+fn unknown(args: &[&[u8]]) -> Reject {
+    Reject::of_unknown(args.first().copied().unwrap_or_default())
 }

@@ -87,7 +87,8 @@ impl<'a> Transactions<'a> {
             reject,
         };
         let Some(command) = command else {
-            return rejected(reject(Reject::UnknownCommand, None));
+            let name = args.first().copied().unwrap_or_default();
+            return rejected(reject(Reject::of_unknown(name), None));
         };
         // Looked at before it waits, as loaders do that check it at all.
         if !command.takes(args.len()) {
