@@ -23,7 +23,7 @@ const SCRIPTS: &[&str] = &[
     "local v = redis.call('HMGET', KEYS[2], 'f1', 'f2', 'nothing'); redis.call('RPUSH', KEYS[4], tostring(v[1]), tostring(v[2]), tostring(v[3]))",
     "if redis.call('LLEN', KEYS[4]) > 20 then redis.call('LTRIM', KEYS[4], 0, 9) end; return redis.status_reply('DONE')",
     "redis.call('SADD', KEYS[5], ARGV[1], ARGV[2]); local m = redis.call('SMEMBERS', KEYS[5]); redis.call('SET', KEYS[1], table.concat(m, ' '))",
-    "local r = redis.pcall('INCR', KEYS[2]); if r and r.err then redis.call('APPEND', KEYS[4] .. 'x', 'E') end; return redis.error_reply('no')",
+    "redis.call('SADD', KEYS[5], 'm'); local r = redis.pcall('INCR', KEYS[5]); if type(r) == 'table' and r.err then redis.call('APPEND', KEYS[4] .. 'x', 'E') end; return redis.error_reply('no')",
     "if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('TYPE', KEYS[1]).ok == 'string' then redis.call('APPEND', KEYS[1], string.format('%5.2f|%s', ARGV[2], KEYS[1])) end",
     "local t = {}; for w in string.gmatch('a b c d', '%a') do t[#t + 1] = w end; table.sort(t, function(a, b) return a > b end); redis.call('SET', KEYS[1], table.concat(t) .. bit.band(ARGV[2], 6))",
     "redis.call('SELECT', 3); redis.call('INCRBY', KEYS[1] .. 'n', ARGV[2]); redis.call('SELECT', 0)",

@@ -110,7 +110,12 @@ impl Machine {
             Err(error) if is_memory(&error) => {
                 Err(Stop::Limit("bytes of a script", MAX_BYTES as u64))
             }
-            Err(error) => Err(Stop::Error(format!("ERR Error running script: {error}"))),
+            Err(error) => {
+                // What follows the first line is Lua's stack.
+                let text = error.to_string();
+                let line = text.lines().next().unwrap_or_default();
+                Err(Stop::Error(format!("ERR Error running script: {line}")))
+            }
         }
     }
 
