@@ -8,10 +8,10 @@ use std::fs;
 use std::path::Path;
 
 use rdbkit::aof::AofSet;
-use rdbkit::num::Flavor;
+use rdbkit::num::{Flavor, score_text};
 use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
-use rdbkit::store::Store;
 use rdbkit::store::digest::{digest_entry, digest_store};
+use rdbkit::store::{Store, Str, Value};
 
 use util::resp::Client;
 use util::rng::{self, Rng};
@@ -44,8 +44,60 @@ fn with_replay<R>(
     look(&replayed.replayer.store, &findings)
 }
 
-/// Each key with the digest of its value, and its deadline where the release tells it.
+fn content(kind: &str, mut items: Vec<Vec<u8>>) -> String {
+    if kind == "set" {
+        items.sort();
+    }
+    // Values of a HyperLogLog's length say nothing to a reader.
+    items.iter_mut().for_each(|item| item.truncate(300));
+    let items: Vec<_> = items
+        .iter()
+        .map(|item| item.escape_ascii().to_string())
+        .collect();
+    format!("{kind} {}", items.join(" "))
+}
+
+fn content_of_server(client: &mut Client, key: &[u8]) -> String {
+    let kind = client.ok(&[b"TYPE".as_slice(), key]).text();
+    let command: &[&[u8]] = match &*kind {
+        "string" => return content(&kind, vec![client.ok(&[b"GET".as_slice(), key]).bytes()]),
+        "list" => &[b"LRANGE", key, b"0", b"-1"],
+        "set" => &[b"SMEMBERS", key],
+        "zset" => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+        _ => return kind,
+    };
+    let items = client
+        .ok(command)
+        .items()
+        .iter()
+        .map(|item| item.bytes())
+        .collect();
+    content(&kind, items)
+}
+
+fn content_of_store(value: &Value<'_>, flavor: Flavor) -> String {
+    let text = |text: &Str<'_>| text.text().to_vec();
+    let items = match value {
+        Value::String(string) => vec![text(string)],
+        Value::List(list) => list.iter().map(text).collect(),
+        Value::Set(set) => set.iter().map(|member| member.to_vec()).collect(),
+        Value::SortedSet(set) => set
+            .sorted()
+            .into_iter()
+            .flat_map(|(member, score)| [member.to_vec(), score_text(score, flavor).into_bytes()])
+            .collect(),
+        other => return other.type_name().to_owned(),
+    };
+    content(value.type_name(), items)
+}
+
+/// Each key with the digest of its value (before 5.0 its content), and its deadline where the release tells it.
 type Keys = BTreeMap<(u32, Vec<u8>), (String, Option<i64>)>;
+
+/// Without it the content and whether there is a deadline must do.
+fn has_digest_value(release: &Release) -> bool {
+    release.redis_since(5, 0)
+}
 
 fn keys_of_server(client: &mut Client, release: &Release) -> Keys {
     let mut all = Keys::new();
@@ -53,10 +105,13 @@ fn keys_of_server(client: &mut Client, release: &Release) -> Keys {
         client.ok(&["SELECT", &db.to_string()]);
         for key in client.ok(&["KEYS", "*"]).items() {
             let key = key.bytes();
-            let digest = client
-                .ok(&[b"DEBUG".as_slice(), b"DIGEST-VALUE", &key])
-                .items()[0]
-                .text();
+            let digest = if has_digest_value(release) {
+                let command = [b"DEBUG".as_slice(), b"DIGEST-VALUE", &key];
+                client.ok(&command).items()[0].text()
+            } else {
+                let expires = client.ok(&[b"PTTL".as_slice(), &key]).int() >= 0;
+                format!("{} {expires}", content_of_server(client, &key))
+            };
             let at = release
                 .has_expiretime()
                 .then(|| client.ok(&[b"PEXPIRETIME".as_slice(), &key]).int());
@@ -71,7 +126,12 @@ fn keys_of_store(store: &Store<'_>, release: &Release) -> Keys {
     store
         .iter()
         .map(|(db, key, entry)| {
-            let digest = digest_entry(None, entry, flavor, 0).unwrap().to_string();
+            let digest = if has_digest_value(release) {
+                digest_entry(None, entry, flavor, 0).unwrap().to_string()
+            } else {
+                let expires = entry.expire_at_ms().is_some();
+                format!("{} {expires}", content_of_store(&entry.value, flavor))
+            };
             let at = release
                 .has_expiretime()
                 .then(|| entry.expire_at_ms().unwrap_or(-1));
@@ -104,15 +164,21 @@ fn compare(server: &Server, release: &Release, label: &str) {
     with_replay(release, &server.aof(), |store, findings| {
         let flavor = Flavor::parse(release.name).unwrap();
         let found = digest_store(store, flavor, 0).unwrap().to_string();
-        let (theirs, ours) = if release.redis_since(5, 0) {
-            (
-                keys_of_server(&mut client, release),
-                keys_of_store(store, release),
-            )
-        } else {
-            Default::default()
-        };
-        let differences = differences(&theirs, &ours);
+        let theirs = keys_of_server(&mut client, release);
+        let ours = keys_of_store(store, release);
+        let mut differences = differences(&theirs, &ours);
+        for (db, key) in theirs
+            .keys()
+            .filter(|name| theirs.get(*name) != ours.get(*name))
+        {
+            client.ok(&["SELECT", &db.to_string()]);
+            let ours = store.db(*db).and_then(|db| db.get(key));
+            differences.push(format!(
+                "server {}\nreplay {:?}",
+                content_of_server(&mut client, key),
+                ours.map(|entry| content_of_store(&entry.value, flavor))
+            ));
+        }
         if !differences.is_empty() || found != expected || !findings.is_empty() {
             let kept = std::env::temp_dir().join(format!("replay-{}", release.name));
             let _ = std::process::Command::new("cp")
@@ -126,6 +192,26 @@ fn compare(server: &Server, release: &Release, label: &str) {
             );
         }
     });
+}
+
+/// Copies a key by way of its payload, which may come from any encoding.
+fn dump_and_restore(client: &mut Client, writes: &mut Writes) {
+    let from = *writes.rng.pick(&["s1", "l1", "t1", "z1", "h1", "g1", "b1"]);
+    let payload = client.cmd(&["DUMP", from]);
+    if payload.is_nil() || payload.error().is_some() {
+        return;
+    }
+    let to = *writes.rng.pick(&["s0", "l0", "t0", "z0"]);
+    let payload = payload.bytes();
+    let mut command = command!["RESTORE", to, 0, payload];
+    if writes.rng.one_in(2) {
+        command.push(b"REPLACE".to_vec());
+    }
+    if writes.rng.one_in(2) {
+        command[2] = b"4102444900000".to_vec();
+        command.push(b"ABSTTL".to_vec());
+    }
+    client.cmd(&command);
 }
 
 fn run(release: Release, preamble: &str, seed: u64, unstable: bool) {
@@ -161,6 +247,9 @@ fn run(release: Release, preamble: &str, seed: u64, unstable: bool) {
                 client.cmd(&["EXEC"]);
             } else {
                 client.cmd(&writes.next());
+            }
+            if writes.rng.one_in(10) {
+                dump_and_restore(&mut client, &mut writes);
             }
         }
         if !unstable {

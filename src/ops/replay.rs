@@ -7,7 +7,7 @@
 use crate::aof::annotation::Annotation;
 use crate::aof::layout::Content;
 use crate::aof::{Event, LogReader};
-use crate::error::{Code, Context, Error, ErrorKind, Fault, Result};
+use crate::error::{Code, Context, Error, Fault, Result};
 use crate::num::Flavor;
 use crate::rdb::{Dialect, Item, Items, RdbString, Scratch};
 use crate::replay::txn::{Rejected, Transactions};
@@ -238,9 +238,8 @@ impl<'a> Driver<'_, 'a> {
         let mut reader = LogReader::new(bytes, base_offset);
         let mut transactions = Transactions::new();
         loop {
-            let from = reader.offset();
             let Some(event) = reader.next_event() else {
-                match self.end(&mut reader, &mut transactions, from, is_last) {
+                match self.end(&mut reader, &mut transactions, is_last) {
                     Next::Again => continue,
                     Next::Part => return true,
                     Next::Stop => return false,
@@ -311,7 +310,6 @@ impl<'a> Driver<'_, 'a> {
         &mut self,
         reader: &mut LogReader<'a>,
         transactions: &mut Transactions<'a>,
-        _from: u64,
         is_last: bool,
     ) -> Next {
         let Some(end) = reader.end().cloned() else {
@@ -374,9 +372,11 @@ fn told(rejected: &Rejected<'_>) -> (Finding, bool) {
     {
         shown = command.name.replace('|', " ").to_uppercase();
     }
-    let key = rejected
-        .command
-        .and_then(|command| command.first_key(rejected.args));
+    let key = match rejected.command {
+        Some(command) => command.first_key(rejected.args),
+        // Commands of modules name their key first.
+        None => rejected.args.get(1).copied(),
+    };
     let place = Context {
         offset: Some(rejected.offset),
         db: Some(rejected.db),
@@ -394,11 +394,6 @@ fn told(rejected: &Rejected<'_>) -> (Finding, bool) {
     (finding, matches!(rejected.reject, Reject::Error(_)))
 }
 
-/// Kinds of errors that replay itself makes belong to findings; this one says that a
-/// keyspace is not what a server would have.
-#[must_use]
-pub fn inexact_error() -> Error {
-    Error::new(ErrorKind::Unsupported {
-        what: "the keyspace of a log that could not be replayed to its end".into(),
-    })
-}
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

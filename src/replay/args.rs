@@ -1,6 +1,6 @@
 //! The arguments of a command, wherever they come from.
 
-use crate::num::parse_i64;
+use crate::num::{Flavor, parse_i64_of};
 use crate::store::{Bytes, Str};
 
 use super::Reject;
@@ -13,7 +13,13 @@ use super::reply::{NOT_INTEGER, SYNTAX};
 /// table has checked how many there must be, and handlers ask [`Args::len`] for
 /// the rest.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Args<'r, 'a> {
+pub(crate) struct Args<'r, 'a> {
+    words: Words<'r, 'a>,
+    flavor: Flavor,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Words<'r, 'a> {
     /// From the log.
     Log(&'r [&'a [u8]]),
     /// From elsewhere.
@@ -21,34 +27,38 @@ pub(crate) enum Args<'r, 'a> {
 }
 
 impl<'r, 'a> Args<'r, 'a> {
-    pub(crate) fn of_log(args: &'r [&'a [u8]]) -> Self {
-        Args::Log(args)
+    /// Words of a log; `flavor` says how integers are read.
+    pub(crate) fn of_log(args: &'r [&'a [u8]], flavor: Flavor) -> Self {
+        let words = Words::Log(args);
+        Args { words, flavor }
     }
 
-    pub(crate) fn of_script(args: &'r [&'r [u8]]) -> Self {
-        Args::Script(args)
+    /// Words from elsewhere.
+    pub(crate) fn of_script(args: &'r [&'r [u8]], flavor: Flavor) -> Self {
+        let words = Words::Script(args);
+        Args { words, flavor }
     }
 
     pub(crate) fn len(self) -> usize {
-        match self {
-            Args::Log(args) => args.len(),
-            Args::Script(args) => args.len(),
+        match self.words {
+            Words::Log(args) => args.len(),
+            Words::Script(args) => args.len(),
         }
     }
 
     /// An argument, to be looked at.
     pub(crate) fn get(self, at: usize) -> &'r [u8] {
-        match self {
-            Args::Log(args) => args.get(at).copied().unwrap_or_default(),
-            Args::Script(args) => args.get(at).copied().unwrap_or_default(),
+        match self.words {
+            Words::Log(args) => args.get(at).copied().unwrap_or_default(),
+            Words::Script(args) => args.get(at).copied().unwrap_or_default(),
         }
     }
 
     /// An argument, to be kept as a key, member, field or other name.
     pub(crate) fn bytes(self, at: usize) -> Bytes<'a> {
-        match self {
-            Args::Log(args) => Bytes::borrowed(args.get(at).copied().unwrap_or_default()),
-            Args::Script(_) => Bytes::copied(self.get(at)),
+        match self.words {
+            Words::Log(args) => Bytes::borrowed(args.get(at).copied().unwrap_or_default()),
+            Words::Script(_) => Bytes::copied(self.get(at)),
         }
     }
 
@@ -59,9 +69,9 @@ impl<'r, 'a> Args<'r, 'a> {
 
     /// An argument as it stands in the log, if it does.
     pub(crate) fn in_log(self, at: usize) -> Option<&'a [u8]> {
-        match self {
-            Args::Log(args) => args.get(at).copied(),
-            Args::Script(_) => None,
+        match self.words {
+            Words::Log(args) => args.get(at).copied(),
+            Words::Script(_) => None,
         }
     }
 
@@ -77,7 +87,7 @@ impl<'r, 'a> Args<'r, 'a> {
 
     /// An argument as an integer.
     pub(crate) fn int(self, at: usize) -> Result<i64, Reject> {
-        parse_i64(self.get(at)).ok_or(NOT_INTEGER)
+        parse_i64_of(self.get(at), self.flavor).ok_or(NOT_INTEGER)
     }
 
     /// The place of the argument after `at`, which an option demands.

@@ -54,15 +54,22 @@ pub(super) fn pfmerge<'a>(
         }
     }
     let sources: Vec<&[u8]> = sources.iter().map(Vec::as_slice).collect();
+    let dense = replayer.flavor().merges_hll_dense();
     match replayer.db().entry(args.get(1)) {
         KeySlot::Occupied(mut place) => {
             let Value::String(text) = &mut place.get_mut().value else {
                 return Err(WRONG_TYPE);
             };
+            if dense {
+                hll::to_dense(text.to_mut())?;
+            }
             hll::merge(text.to_mut(), &sources)?;
         }
         KeySlot::Vacant(place) => {
             let mut bytes = hll::new();
+            if dense {
+                hll::to_dense(&mut bytes)?;
+            }
             hll::merge(&mut bytes, &sources)?;
             place.insert(args.bytes(1), Value::String(Str::from(bytes)).into());
         }

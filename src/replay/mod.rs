@@ -44,6 +44,8 @@ mod string;
 pub mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod txn;
 mod typed;
 mod vector;
@@ -55,7 +57,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) use args::Args;
 pub use load::Loaded;
 pub use reply::{Reject, Reply};
-pub(crate) use typed::Typed;
 
 use crate::num::Flavor;
 use crate::store::{Db, Store};
@@ -212,8 +213,8 @@ impl<'a> Replayer<'a> {
     /// # Errors
     /// What a server would have refused, or what cannot be replayed.
     pub fn apply(&mut self, args: &[&'a [u8]]) -> Result<Reply<'a>, Reject> {
-        let command = table::find(args).ok_or(Reject::UnknownCommand)?;
-        self.run(command, Args::of_log(args))
+        let command = table::find(args).ok_or_else(|| unknown(args))?;
+        self.run(command, Args::of_log(args, self.flavor()))
     }
 
     /// Carries out one command whose arguments do not live as long as the log.
@@ -221,8 +222,8 @@ impl<'a> Replayer<'a> {
     /// # Errors
     /// As [`Replayer::apply`].
     pub fn call(&mut self, args: &[&[u8]]) -> Result<Reply<'a>, Reject> {
-        let command = table::find(args).ok_or(Reject::UnknownCommand)?;
-        self.run(command, Args::of_script(args))
+        let command = table::find(args).ok_or_else(|| unknown(args))?;
+        self.run(command, Args::of_script(args, self.flavor()))
     }
 
     pub(crate) fn run(
@@ -249,4 +250,8 @@ impl<'a> Replayer<'a> {
     fn flavor(&self) -> Flavor {
         self.options.flavor
     }
+}
+
+fn unknown(args: &[&[u8]]) -> Reject {
+    Reject::of_unknown(args.first().copied().unwrap_or_default())
 }

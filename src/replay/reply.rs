@@ -60,6 +60,16 @@ impl Reject {
         Reject::Error(Cow::Borrowed(text))
     }
 
+    /// What a name means that the table does not know: commands of modules, and only
+    /// they, have a dot in it.
+    pub(super) fn of_unknown(name: &[u8]) -> Self {
+        if name.contains(&b'.') {
+            Reject::unsupported("a command of a module: from here on the keyspace is not exact")
+        } else {
+            Reject::UnknownCommand
+        }
+    }
+
     /// Something that is not replayed.
     pub(super) const fn unsupported(text: &'static str) -> Self {
         Reject::Unsupported(Cow::Borrowed(text))

@@ -108,20 +108,24 @@ fn elements<'a>(
     key: &[u8],
     order: &mut Order<'_>,
 ) -> Result<Vec<Bytes<'a>>, Reject> {
+    let sorts_lists = replayer.flavor().sorts_lists_by_nothing();
     let Some(entry) = replayer.db().get(key) else {
         return Ok(Vec::new());
     };
+    // A set has no order that could be kept.
+    let has_order = match &entry.value {
+        Value::List(_) => !sorts_lists,
+        Value::Set(_) => false,
+        _ => true,
+    };
+    if order.keep && !has_order {
+        order.keep = false;
+        order.alpha = true;
+        order.by = None;
+    }
     match &entry.value {
         Value::List(list) => Ok(list.iter().cloned().map(Bytes::from).collect()),
-        Value::Set(set) => {
-            // A set has no order that could be kept.
-            if order.keep {
-                order.keep = false;
-                order.alpha = true;
-                order.by = None;
-            }
-            Ok(set.iter().cloned().collect())
-        }
+        Value::Set(set) => Ok(set.iter().cloned().collect()),
         Value::SortedSet(_) => {
             let (keep, descending) = (order.keep, order.descending);
             let members = with_set(replayer, key, |set| {

@@ -8,7 +8,8 @@
 //! | IFEQ | Valkey 8.1, Redis 8.4 |
 //! | IFNE IFDEQ IFDNE | Redis 8.4 |
 
-use crate::num::{LongDouble, parse_i64};
+use crate::bytes::Text;
+use crate::num::{LongDouble, parse_i64, parse_i64_of};
 use crate::store::{KeySlot, Str, Value};
 
 use super::reply::{
@@ -329,12 +330,17 @@ pub(super) fn setrange<'a>(
 }
 
 fn add<'a>(replayer: &mut Replayer<'a>, args: Args<'_, 'a>, by: i64) -> Result<Reply<'a>, Reject> {
+    let flavor = replayer.flavor();
     match replayer.db().entry(args.get(1)) {
         KeySlot::Occupied(mut place) => {
             let Value::String(text) = &mut place.get_mut().value else {
                 return Err(WRONG_TYPE);
             };
-            let old = text.parse_int().ok_or(NOT_INTEGER)?;
+            let old = match text.text() {
+                Text::Int(n) => Some(n),
+                Text::Bytes(bytes) => parse_i64_of(bytes, flavor),
+            };
+            let old = old.ok_or(NOT_INTEGER)?;
             let sum = old.checked_add(by).ok_or(OVERFLOW)?;
             *text = sum.into();
             Ok(Reply::Int(sum))
@@ -386,11 +392,12 @@ pub(super) fn incrbyfloat<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let by = LongDouble::parse(args.get(2)).ok_or(NOT_FLOAT)?;
+    let loose = replayer.flavor().reads_empty_floats();
     let is_new = replayer.get::<Str<'a>>(args.get(1))?.is_none();
     let text = replayer.upsert(args, 1, |text: &mut Str<'a>| {
         let old = match text.as_int() {
             Some(n) => LongDouble::from(n),
-            None if is_new => LongDouble::from(0),
+            None if is_new || text.is_empty() && loose => LongDouble::from(0),
             None => {
                 let mut buffer = itoa::Buffer::new();
                 LongDouble::parse(text.as_bytes(&mut buffer)).ok_or(NOT_FLOAT)?

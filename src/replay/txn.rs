@@ -76,6 +76,7 @@ impl<'a> Transactions<'a> {
         offset: u64,
         rejected: &mut dyn FnMut(Rejected<'_>) -> bool,
     ) -> bool {
+        let flavor = replayer.options().flavor;
         let command = table::find(args);
         let db = replayer.selected();
         let reject = |reject, command| Rejected {
@@ -86,7 +87,8 @@ impl<'a> Transactions<'a> {
             reject,
         };
         let Some(command) = command else {
-            return rejected(reject(Reject::UnknownCommand, None));
+            let name = args.first().copied().unwrap_or_default();
+            return rejected(reject(Reject::of_unknown(name), None));
         };
         // Looked at before it waits, as loaders do that check it at all.
         if !command.takes(args.len()) {
@@ -117,7 +119,7 @@ impl<'a> Transactions<'a> {
             });
             return true;
         }
-        match replayer.run(command, Args::of_log(args)) {
+        match replayer.run(command, Args::of_log(args, flavor)) {
             Ok(_) => true,
             Err(error) => rejected(reject(error, Some(command))),
         }
@@ -128,11 +130,12 @@ impl<'a> Transactions<'a> {
         replayer: &mut Replayer<'a>,
         rejected: &mut dyn FnMut(Rejected<'_>) -> bool,
     ) -> bool {
+        let flavor = replayer.options().flavor;
         let mut go_on = true;
         for queued in &self.queue {
             let args = self.args.get(queued.first..queued.end).unwrap_or_default();
             let db = replayer.selected();
-            if let Err(reject) = replayer.run(queued.command, Args::of_log(args)) {
+            if let Err(reject) = replayer.run(queued.command, Args::of_log(args, flavor)) {
                 go_on &= rejected(Rejected {
                     offset: queued.offset,
                     args,

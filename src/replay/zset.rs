@@ -235,13 +235,82 @@ pub(super) fn lex_bound(text: &[u8]) -> Result<LexBound<'_>, Reject> {
     }
 }
 
+/// Whether a member is not below a lower bound.
+fn reaches(member: &[u8], min: LexBound<'_>) -> bool {
+    match min {
+        LexBound::Min => true,
+        LexBound::Max => false,
+        LexBound::Included(min) => member >= min,
+        LexBound::Excluded(min) => member > min,
+    }
+}
+
+/// Whether a member is not above an upper bound.
+fn stays_below(member: &[u8], max: LexBound<'_>) -> bool {
+    match max {
+        LexBound::Min => false,
+        LexBound::Max => true,
+        LexBound::Included(max) => member <= max,
+        LexBound::Excluded(max) => member < max,
+    }
+}
+
+/// The ranks of the members between two bounds.
+///
+/// If scores differ, members do not ascend, and what a server takes depends on how it
+/// looks: in a packed set from one end, in a skip list along levels that chance made.
+pub(super) fn lex_ranks(
+    set: &mut SortedSet<'_>,
+    min: LexBound<'_>,
+    max: LexBound<'_>,
+    reverse: bool,
+) -> Result<Range<usize>, Reject> {
+    let len = set.len();
+    let score_at = |set: &mut SortedSet<'_>, rank: usize| {
+        set.range(rank..rank + 1).first().map(|(_, score)| *score)
+    };
+    if len == 0 || score_at(set, 0) == score_at(set, len - 1) {
+        return Ok(set.lex_range(min, max));
+    }
+    if !set.is_packed() {
+        return Err(Reject::unsupported(
+            "a range by members of a large sorted set whose scores differ",
+        ));
+    }
+    let all = set.range(0..len);
+    let reaches = |rank: &usize| all.get(*rank).is_some_and(|(m, _)| reaches(m, min));
+    let stays = |rank: &usize| all.get(*rank).is_some_and(|(m, _)| stays_below(m, max));
+    let crossed = match (min, max) {
+        (
+            LexBound::Included(min) | LexBound::Excluded(min),
+            LexBound::Included(max) | LexBound::Excluded(max),
+        ) => min > max,
+        (LexBound::Max, _) | (_, LexBound::Min) => true,
+        _ => false,
+    };
+    if crossed || !reaches(&(len - 1)) || !stays(&0) {
+        return Ok(0..0);
+    }
+    if reverse {
+        let end = (0..len).rev().find(stays).map_or(0, |last| last + 1);
+        let start = (0..end).rev().take_while(|rank| reaches(rank)).last();
+        return Ok(start.map_or(0..0, |start| start..end));
+    }
+    let start = (0..len).find(reaches).unwrap_or(len);
+    let end = (start..len)
+        .take_while(stays)
+        .last()
+        .map_or(start, |last| last + 1);
+    Ok(start..end)
+}
+
 fn remove_ranks<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
-    ranks: impl FnOnce(&mut SortedSet<'a>) -> Range<usize>,
+    ranks: impl FnOnce(&mut SortedSet<'a>) -> Result<Range<usize>, Reject>,
 ) -> Result<Reply<'a>, Reject> {
     let removed = replayer.update(args.get(1), |set: &mut SortedSet<'a>| {
-        let ranks = ranks(set);
+        let ranks = ranks(set)?;
         Ok(set.remove_range(ranks).len())
     })?;
     Ok(Reply::count(removed.unwrap_or(0)))
@@ -252,7 +321,7 @@ pub(super) fn zremrangebyrank<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let (start, stop) = (args.int(2)?, args.int(3)?);
-    remove_ranks(replayer, args, |set| rank_range(set.len(), start, stop))
+    remove_ranks(replayer, args, |set| Ok(rank_range(set.len(), start, stop)))
 }
 
 pub(super) fn zremrangebyscore<'a>(
@@ -262,7 +331,7 @@ pub(super) fn zremrangebyscore<'a>(
     let flavor = replayer.flavor();
     let min = score_bound(args.get(2), flavor)?;
     let max = score_bound(args.get(3), flavor)?;
-    remove_ranks(replayer, args, |set| set.score_range(min, max))
+    remove_ranks(replayer, args, |set| Ok(set.score_range(min, max)))
 }
 
 pub(super) fn zremrangebylex<'a>(
@@ -270,7 +339,7 @@ pub(super) fn zremrangebylex<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let (min, max) = (lex_bound(args.get(2))?, lex_bound(args.get(3))?);
-    remove_ranks(replayer, args, |set| set.lex_range(min, max))
+    remove_ranks(replayer, args, |set| lex_ranks(set, min, max, false))
 }
 
 /// Takes the members with the least or greatest scores.

@@ -7,7 +7,7 @@ use crate::store::{Bytes, Map, Set, SortedSet, Value};
 
 use super::list::counted_keys;
 use super::reply::{SYNTAX, WRONG_TYPE};
-use super::zset::{insert, lex_bound, rank_range, score_bound, with_set};
+use super::zset::{insert, lex_bound, lex_ranks, rank_range, score_bound, with_set};
 use super::{Args, Reject, Replayer, Reply};
 
 /// How scores of one member become one.
@@ -317,10 +317,11 @@ pub(super) fn zrangestore<'a>(
         By::Lex => {
             let (min, max) = (lex_bound(min)?, lex_bound(max)?);
             with_set(replayer, args.get(2), |set| {
-                let ranks = set.lex_range(min, max);
+                let ranks = lex_ranks(set, min, max, reverse)?;
                 let ranks = limited(ranks, limit, reverse);
-                range(set, ranks)
+                Ok::<_, Reject>(range(set, ranks))
             })?
+            .transpose()?
         }
     };
     let mut found = found.unwrap_or_default();

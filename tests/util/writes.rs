@@ -79,7 +79,7 @@ impl Writes {
                 ])
                 .to_string(),
             1 if self.unstable => "-0".to_owned(),
-            2..4 => {
+            2..=4 => {
                 let x = f64::from_bits(self.rng.next());
                 if x.is_finite() {
                     format!("{x:e}")
@@ -137,6 +137,8 @@ impl Writes {
             17 => command!["INCR", key],
             18 => command!["DECRBY", key, self.index()],
             19 => command!["INCRBY", key, self.rng.next() as i64 >> 20],
+            // Before 6.0 the log says SET, which loses the deadline that the key keeps.
+            20 if !self.release.redis_since(6, 0) && !self.unstable => command!["INCR", key],
             20 => {
                 let by = *self
                     .rng
@@ -325,7 +327,23 @@ impl Writes {
             11 => command!["ZREMRANGEBYRANK", key, self.index(), self.index()],
             12 => command!["ZREMRANGEBYSCORE", key, format!("({score}"), "inf"],
             13 => command!["ZREMRANGEBYSCORE", key, "-3", score],
-            14 => command!["ZREMRANGEBYLEX", key, "[m1", "(m12"],
+            14 => {
+                // Of one score, as ranges by members want it.
+                let key = format!("y{}", self.rng.below(3));
+                match self.rng.below(3) {
+                    0 => command!["ZREMRANGEBYLEX", key, "[m1", "(m12"],
+                    1 => {
+                        let (low, high) = (self.member(), self.member());
+                        let low = [b"(".to_vec(), low].concat();
+                        let high = [b"[".to_vec(), high].concat();
+                        command!["ZRANGESTORE", "y9", key, low, high, "BYLEX", "LIMIT", 1, 5]
+                    }
+                    _ => {
+                        let other = self.member();
+                        command!["ZADD", key, 0, member, 0, other]
+                    }
+                }
+            }
             15 => command!["ZPOPMIN", key],
             16 => command!["ZPOPMAX", key, self.rng.below(3)],
             17 => {
@@ -393,7 +411,10 @@ impl Writes {
                         2,
                         3
                     ],
-                    _ => command!["ZRANGESTORE", key, source, "[m1", "+", "BYLEX"],
+                    _ => {
+                        let source = format!("y{}", self.rng.below(3));
+                        command!["ZRANGESTORE", key, source, "[m1", "+", "BYLEX"]
+                    }
                 }
             }
         }
@@ -585,10 +606,5 @@ impl Writes {
             21 | 22 => command!["SELECT", self.rng.below(4)],
             _ => command!["EXPIRE", key, -5],
         }
-    }
-
-    /// The release that the commands are for.
-    pub(crate) fn release(&self) -> &Release {
-        &self.release
     }
 }
