@@ -102,5 +102,7 @@ pub mod ops;
 pub mod rdb;
 pub mod replay;
 pub mod report;
+#[cfg(feature = "lua")]
+mod script;
 pub mod select;
 pub mod store;

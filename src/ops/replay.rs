@@ -385,6 +385,7 @@ fn told(rejected: &Rejected<'_>) -> (Finding, bool) {
     let (code, fault) = match &rejected.reject {
         Reject::UnknownCommand => (Code::UnknownCommand, Fault::Input),
         Reject::WrongArity | Reject::Error(_) => (Code::ReplayRejected, Fault::Input),
+        Reject::Limit { .. } => (Code::LimitExceeded, Fault::Limit),
         _ => (Code::Unsupported, Fault::Unsupported),
     };
     let message = format!("{shown}: {}", rejected.reject);

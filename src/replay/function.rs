@@ -14,14 +14,77 @@ use crate::rdb::string::string;
 use crate::store::Bytes;
 
 const NO_NAME: Reject = Reject::error("ERR Missing library metadata");
+const SCRIPTS_OFF: Reject = Reject::unsupported("a script, which was not asked to be run");
 const EXISTS: Reject = Reject::error("ERR Library already exists");
 
-pub(super) fn eval<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported("this command is not replayed yet"))
+/// `EVAL body n key .. arg ..`: runs a script and remembers it for EVALSHA.
+pub(super) fn eval<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let sha: [u8; 20] = Sha1::digest(args.get(1)).into();
+    let body = args.bytes(1);
+    let scripts = &mut replayer.store.scripts;
+    scripts.entry(sha).or_insert_with(|| body.clone());
+    run_script(replayer, args, sha, &body)
 }
 
-pub(super) fn evalsha<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported("this command is not replayed yet"))
+/// `EVALSHA sha n key .. arg ..`: runs a script that an EVAL or SCRIPT LOAD has shown.
+pub(super) fn evalsha<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    const UNKNOWN: Reject = Reject::error("NOSCRIPT No matching script. Please use EVAL.");
+    let sha = parse_sha(args.get(1)).ok_or(UNKNOWN)?;
+    let body = replayer.store.scripts.get(&sha).ok_or(UNKNOWN)?.clone();
+    run_script(replayer, args, sha, &body)
+}
+
+fn parse_sha(hex: &[u8]) -> Option<[u8; 20]> {
+    let (pairs, rest) = hex.as_chunks::<2>();
+    let mut sha = [0; 20];
+    if !rest.is_empty() || pairs.len() != sha.len() {
+        return None;
+    }
+    for (byte, pair) in sha.iter_mut().zip(pairs) {
+        let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
+        *byte = (high? << 4 | low?) as u8;
+    }
+    Some(sha)
+}
+
+#[cfg(feature = "lua")]
+fn run_script<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+    sha: [u8; 20],
+    body: &[u8],
+) -> Result<Reply<'a>, Reject> {
+    if !replayer.options().scripts {
+        return Err(SCRIPTS_OFF);
+    }
+    let keys = args.int(2)?;
+    let given = args.len() - 3;
+    let keys =
+        usize::try_from(keys).map_err(|_| Reject::error("ERR Number of keys can't be negative"))?;
+    if keys > given {
+        return Err(Reject::error(
+            "ERR Number of keys can't be greater than number of args",
+        ));
+    }
+    let texts = |from: usize, to: usize| (from..to).map(|at| args.get(at).to_vec()).collect();
+    let (keys, args) = (texts(3, 3 + keys), texts(3 + keys, args.len()));
+    crate::script::eval(replayer, sha, body, keys, args)
+}
+
+#[cfg(not(feature = "lua"))]
+fn run_script<'a>(
+    _: &mut Replayer<'a>,
+    _: Args<'_, 'a>,
+    _: [u8; 20],
+    _: &[u8],
+) -> Result<Reply<'a>, Reject> {
+    Err(SCRIPTS_OFF)
 }
 
 pub(super) fn fcall<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {

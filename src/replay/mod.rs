@@ -143,6 +143,8 @@ pub struct Replayer<'a> {
     db: u32,
     annotated_ms: Option<i64>,
     counters: Counters,
+    #[cfg(feature = "lua")]
+    pub(crate) scripting: Option<crate::script::Host>,
 }
 
 impl<'a> Replayer<'a> {
@@ -155,6 +157,8 @@ impl<'a> Replayer<'a> {
             db: 0,
             annotated_ms: None,
             counters: Counters::default(),
+            #[cfg(feature = "lua")]
+            scripting: None,
         }
     }
 

@@ -45,6 +45,13 @@ pub enum Reject {
     Error(Cow<'static, str>),
     /// A server carries it out, and this program cannot say what that gives.
     Unsupported(Cow<'static, str>),
+    /// A bound of this program was hit.
+    Limit {
+        /// Which one.
+        what: &'static str,
+        /// Its value.
+        limit: u64,
+    },
 }
 
 impl Reject {
@@ -76,6 +83,7 @@ impl fmt::Display for Reject {
             Reject::WrongArity => f.write_str("wrong number of arguments"),
             Reject::Error(text) => f.write_str(text),
             Reject::Unsupported(what) => write!(f, "unsupported: {what}"),
+            Reject::Limit { what, limit } => write!(f, "more than {limit} {what}"),
         }
     }
 }
