@@ -7,7 +7,7 @@ use rdbkit::error::{Error, ErrorKind, Fault, Result};
 use rdbkit::input::{self, Expanded, Expansion, Input, OpenOptions, Purpose};
 use rdbkit::num::Flavor;
 use rdbkit::ops::log::{Log, is_preamble, says_preamble};
-use rdbkit::ops::replay::{ReplayOptions, Replayed, Until, inexact_error};
+use rdbkit::ops::replay::{ReplayOptions, Replayed, Until};
 use rdbkit::replay::Now;
 use rdbkit::report::Level;
 
@@ -155,7 +155,9 @@ pub(crate) fn replay<'l>(
         Some(Fault::Input) => Error::new(ErrorKind::Damaged {
             what: "the log cannot be replayed to its end",
         }),
-        _ => inexact_error(),
+        _ => Error::new(ErrorKind::Unsupported {
+            what: "a log that cannot be replayed exactly to its end".into(),
+        }),
     };
     Err(error.in_file(log.name()))
 }
