@@ -209,8 +209,10 @@ mod tests {
     use crate::replay::Options;
 
     fn replayer() -> Replayer<'static> {
-        let mut options = Options::default();
-        options.scripts = true;
+        let options = Options {
+            scripts: true,
+            ..Options::default()
+        };
         Replayer::new(options)
     }
 
