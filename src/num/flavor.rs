@@ -106,8 +106,8 @@ impl Flavor {
         matches!(self.product, Product::Valkey) || self.at_least(7, 0)
     }
 
-    /// Whether a sorted set that a ZADD makes is a skip list at once if the command has
-    /// too many members for a packed one.
+    /// Whether a ZADD unpacks the sorted set first if it names too many members for a
+    /// packed one.
     #[must_use]
     pub const fn sizes_zsets_ahead(self) -> bool {
         matches!(self.product, Product::Valkey) || self.at_least(7, 2)
@@ -142,6 +142,13 @@ impl Flavor {
     #[must_use]
     pub const fn sorts_lists_by_nothing(self) -> bool {
         matches!(self.product, Product::Redis) && !self.at_least(3, 0)
+    }
+
+    /// Whether a ZADD unpacks the sorted set first if any member that it names is too
+    /// long for a packed one.
+    #[must_use]
+    pub const fn measures_zset_members_ahead(self) -> bool {
+        matches!(self.product, Product::Valkey) && self.at_least(8, 1)
     }
 
     /// Whether DECRBY takes the least integer, and adds it.

@@ -60,9 +60,12 @@ fn add<'a>(
             Reply::Int(0)
         });
     }
-    let large = flavor.sizes_zsets_ahead() && scores.len() > 128;
+    // When a server unpacks a set matters to scores of -0 alone.
+    let large = flavor.sizes_zsets_ahead() && scores.len() > 128
+        || flavor.measures_zset_members_ahead()
+            && scores.iter().any(|(at, _)| args.get(at + 1).len() > 64);
     replayer.upsert(args, 1, |set: &mut SortedSet<'a>| {
-        if set.is_empty() && large {
+        if large {
             set.unpack();
         }
         let (mut added, mut updated) = (0, 0);
