@@ -250,7 +250,7 @@ impl Writer<'_> {
     }
 
     fn pick(&mut self, from: &[&'static str]) -> &'static str {
-        *self.rng.pick::<&'static str>(from)
+        self.rng.pick::<&'static str>(from)
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn armset<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(Reject::WrongArity);
     }
     let pairs = (2..args.len()).step_by(2);
@@ -118,7 +118,7 @@ pub(super) fn ardelrange<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(Reject::WrongArity);
     }
     let pairs = (2..args.len()).step_by(2);

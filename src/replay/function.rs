@@ -168,8 +168,8 @@ pub(super) fn function_restore<'a>(
         _ => return Err(SYNTAX),
     };
     let libraries = match args.in_log(2) {
-        Some(payload) => libraries(payload, |raw| Bytes::borrowed(raw)),
-        None => libraries(args.get(2), |raw| Bytes::copied(raw)),
+        Some(payload) => libraries(payload, Bytes::borrowed),
+        None => libraries(args.get(2), Bytes::copied),
     }?;
     let mut names = BTreeSet::new();
     for (name, _) in &libraries {

@@ -19,7 +19,7 @@ pub(super) fn hset<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(Reject::WrongArity);
     }
     replayer.upsert(args, 1, |hash: &mut Hash<'a>| {

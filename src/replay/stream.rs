@@ -47,7 +47,7 @@ impl Add {
         }
         trim.check()?;
         let fields = at + 1;
-        if args.len() < fields + 2 || (args.len() - fields) % 2 != 0 {
+        if args.len() < fields + 2 || !(args.len() - fields).is_multiple_of(2) {
             return Err(Reject::WrongArity);
         }
         let id = stream_id::parse_new(args.get(at))?;

@@ -16,7 +16,7 @@ pub(super) fn answer(replayer: &mut Replayer<'_>, words: &[&[u8]]) -> Option<Ans
     let name = name.to_ascii_lowercase();
     let read = Read { replayer };
     let answer = match (name.as_slice(), args) {
-        (b"get", [key]) => read.string(key, |text| bulk(text)),
+        (b"get", [key]) => read.string(key, bulk),
         (b"mget", keys) if !keys.is_empty() => Ok(Answer::Array(
             keys.iter()
                 .map(|key| read.string(key, bulk).unwrap_or(Answer::Nil))
