@@ -125,6 +125,20 @@ impl Flavor {
         matches!(self.product, Product::Redis) && !self.at_least(5, 0)
     }
 
+    /// Whether PFCOUNT uses the estimator before Ertl's: linear counting, and a polynomial
+    /// that takes out the bias.
+    #[must_use]
+    pub const fn counts_hll_by_bias(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(5, 0)
+    }
+
+    /// Whether SINTERSTORE ends at the first key that is missing, before it looks at the
+    /// types of those behind it.
+    #[must_use]
+    pub const fn intersects_until_missing(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(7, 0)
+    }
+
     /// Whether integers are read as C's `strtoll` reads them: `+5`, `007` and the empty
     /// text are numbers.
     #[must_use]

@@ -82,11 +82,15 @@ pub(super) fn pfcount<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
+    let estimator = match replayer.flavor().counts_hll_by_bias() {
+        true => hll::Estimator::Bias,
+        false => hll::Estimator::Ertl,
+    };
     if args.len() == 2 {
         let count = replayer.update(args.get(1), |text: &mut Str<'a>| {
             let mut buffer = itoa::Buffer::new();
             hll::check(text.as_bytes(&mut buffer))?;
-            Ok(hll::count(text.to_mut())?.0)
+            Ok(hll::count(text.to_mut(), estimator)?.0)
         })?;
         let count = i64::try_from(count.unwrap_or(0)).unwrap_or(i64::MAX);
         return Ok(Reply::Int(count));
@@ -98,7 +102,7 @@ pub(super) fn pfcount<'a>(
             hll::merge(&mut union, &[text.as_bytes(&mut buffer)])?;
         }
     }
-    let (count, _) = hll::count(&mut union)?;
+    let (count, _) = hll::count(&mut union, estimator)?;
     Ok(Reply::Int(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 

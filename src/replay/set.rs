@@ -104,8 +104,15 @@ pub(super) fn sinterstore<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let sets = sets(replayer, args)?;
-    let all: Option<Vec<&Set<'a>>> = sets.into_iter().collect();
+    let all: Option<Vec<&Set<'a>>> = match replayer.flavor().intersects_until_missing() {
+        // Nothing behind a missing key is looked at, its type included.
+        true => args
+            .from(2)
+            .map(|key| replayer.get::<Set<'a>>(key).transpose())
+            .collect::<Option<Result<_, _>>>()
+            .transpose()?,
+        false => sets(replayer, args)?.into_iter().collect(),
+    };
     let smallest = all.iter().flatten().min_by_key(|set| set.len());
     let in_all = |member: &&Bytes<'a>| all.iter().flatten().all(|set| set.contains(member));
     let members = smallest
