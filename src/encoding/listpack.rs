@@ -187,9 +187,9 @@ impl<'a> ListpackIter<'a> {
             0xf4 => (9, int(8)?),
             _ => return None,
         };
-        let rest = match self.rest.get(size..)? {
-            &[backlen, ref rest @ ..] if size < 0x80 && usize::from(backlen) == size => rest,
-            &[high, low, ref rest @ ..]
+        let rest = match *self.rest.get(size..)? {
+            [backlen, ref rest @ ..] if size < 0x80 && usize::from(backlen) == size => rest,
+            [high, low, ref rest @ ..]
                 if size >= 0x80
                     && high < 0x80
                     && low >= 0x80

@@ -65,7 +65,7 @@ pub fn write_utf8(bytes: &[u8], out: &mut Vec<u8>) -> bool {
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     const LANES: usize = 16;
-    let odd = |byte: u8| (byte < 0x20) | (byte >= 0x80) | (byte == b'"') | (byte == b'\\');
+    let odd = |byte: u8| !(0x20..0x80).contains(&byte) | (byte == b'"') | (byte == b'\\');
     let clean = |chunk: &[u8; LANES]| !chunk.iter().fold(false, |any, &byte| any | odd(byte));
     if let Some(last) = bytes.last_chunk::<LANES>() {
         return bytes.as_chunks::<LANES>().0.iter().all(clean) && clean(last);

@@ -3,5 +3,6 @@
 pub mod convert;
 pub mod export;
 pub mod inspect;
+pub mod pipeline;
 pub mod value_checks;
 pub mod verify;

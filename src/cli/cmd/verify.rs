@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use rayon::prelude::*;
 use rdbkit::error::{Error, Result};
 use rdbkit::input::{Expanded, Purpose};
+use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::verify::{Verified, VerifyOptions, verify_input};
 use rdbkit::report::lines::{self, Object};
 use rdbkit::report::table::{bytes, grouped};
@@ -17,7 +18,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
 /// Checks every input and reports.
-pub(crate) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit> {
+pub(crate) fn run(args: &VerifyArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     let mut report = Report::new(args);
     let mut inputs = Vec::new();
     for spec in &args.inputs {
@@ -32,11 +33,11 @@ pub(crate) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit> {
     }
     report.is_single = args.inputs.len() == 1 && inputs.len() <= 1;
     match inputs.as_slice() {
-        [only] => report.input(&check(args, only, printer))?,
+        [only] => report.input(&check(args, only, pipeline, printer))?,
         several => {
             let checked: Vec<_> = several
                 .par_iter()
-                .map(|input| check(args, input, printer))
+                .map(|input| check(args, input, Pipeline::default(), printer))
                 .collect();
             checked
                 .iter()
@@ -67,7 +68,7 @@ impl Checked {
     }
 }
 
-fn check(args: &VerifyArgs, input: &Expanded, printer: &Printer) -> Checked {
+fn check(args: &VerifyArgs, input: &Expanded, pipeline: Pipeline, printer: &Printer) -> Checked {
     let name = input.path.display().to_string();
     let input = match args.input_args.open(&input.path) {
         Ok(input) => input,
@@ -78,6 +79,7 @@ fn check(args: &VerifyArgs, input: &Expanded, printer: &Printer) -> Checked {
     let mut findings = Vec::new();
     let options = VerifyOptions {
         shallow: args.shallow,
+        pipeline,
     };
     let verified = verify_input(input, options, &mut |finding| findings.push(finding));
     drop(progress);
