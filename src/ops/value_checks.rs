@@ -58,10 +58,12 @@ impl ValueChecks {
         self.expiry(&place, out);
         self.canonical_string(&place, record.key, "key", out);
         self.canonical_length(&place, out);
+        // Ziplists before version 6 had fewer forms of integers.
+        self.scratch.watch_form(record.dialect.version >= 6);
         let outcome = match record.value() {
             Value::String(string) => string.stored().and_then(|stored| {
                 self.canonical_string(&place, stored, "string value", out);
-                string.text(&mut self.scratch).map(|_| ())
+                string.expand(stored, &mut self.scratch).map(|_| ())
             }),
             Value::List(list) => self.list(&place, &list, out),
             Value::Set(set) => self.set(&place, &set, out),
@@ -74,7 +76,7 @@ impl ValueChecks {
         match outcome {
             Err(error) => out.add(place.of_error(error)),
             Ok(()) => {
-                if let Some(flaw) = record.non_canonical(&mut self.scratch) {
+                if let Some(flaw) = self.scratch.take_non_canonical() {
                     let error = Error::new(flaw.into())
                         .at_offset(record.offset)
                         .in_key(record.db, key);

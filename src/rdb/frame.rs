@@ -19,10 +19,10 @@ use super::dialect::{Dialect, Family};
 use super::header::header;
 use super::length::length;
 use super::module::{KeyMeta, ModuleAux, key_meta, module_aux};
-use super::object::{Layout, RawValue, Scratch, Value, blobs};
+use super::object::{Layout, RawValue, Value};
 use super::string::{RdbString, string};
 use super::template::{self, TemplateRecord, Templates, template_record};
-use crate::error::{Code, Error, ErrorKind, Fail, Flaw, Parsed, Result};
+use crate::error::{Code, Error, ErrorKind, Fail, Parsed, Result};
 use crate::model::ValueType;
 
 /// What a file consists of, in file order.
@@ -214,13 +214,6 @@ impl<'a> Record<'a> {
             end_offset: self.end_offset,
             templates: self.templates.clone(),
         })
-    }
-
-    /// The first element in a listpack or ziplist of the value that the servers would have
-    /// stored shorter. Ziplists before version 6 had fewer integers and have none.
-    pub(crate) fn non_canonical(&self, scratch: &mut Scratch) -> Option<Flaw> {
-        let layout = self.layout;
-        (self.dialect.version >= 6).then(|| blobs::non_canonical(layout, self.value, scratch))?
     }
 
     /// The key's bytes, expanded into `scratch` where needed.
