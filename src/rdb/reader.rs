@@ -9,7 +9,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use super::dialect::Dialect;
-use super::frame::{Checksum, Item, State, next_item};
+use super::frame::{Checksum, Item, State, next_item, step_over_string};
 use crate::bytes::crc64::Crc64;
 use crate::bytes::source::{SliceSource, Source, StreamSource};
 use crate::error::{Error, ErrorKind, Fail, Result};
@@ -226,6 +226,10 @@ impl<S: Source> RdbReader<S> {
             let mut used = 0;
             let mut stop = None;
             while used < min_bytes && !self.state.ended && stop.is_none() {
+                if let Some(size) = step_over_string(&mut self.state, &data[used..]) {
+                    used += size;
+                    continue;
+                }
                 let parsed = next_item(&mut self.state, &data[used..], end_offset);
                 match &parsed {
                     Ok((_, Item::End { .. })) => {}
