@@ -48,6 +48,12 @@ impl Pipeline {
         }
     }
 
+    /// How many threads it uses.
+    #[must_use]
+    pub fn jobs(self) -> NonZeroUsize {
+        self.jobs
+    }
+
     /// Uses other batches than those of 256 KiB. Results do not depend on it.
     #[must_use]
     pub fn batch_bytes(self, batch_bytes: usize) -> Self {

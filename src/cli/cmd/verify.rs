@@ -35,10 +35,16 @@ pub(crate) fn run(args: &VerifyArgs, pipeline: Pipeline, printer: &Printer) -> R
     match inputs.as_slice() {
         [only] => report.input(&check(args, only, pipeline, printer))?,
         several => {
-            let checked: Vec<_> = several
-                .par_iter()
-                .map(|input| check(args, input, Pipeline::default(), printer))
-                .collect();
+            let checked: Vec<_> = rayon::ThreadPoolBuilder::new()
+                .num_threads(pipeline.jobs().get())
+                .build()
+                .map_err(|e| Error::io("cannot start threads", io::Error::other(e)))?
+                .install(|| {
+                    several
+                        .par_iter()
+                        .map(|input| check(args, input, Pipeline::default(), printer))
+                        .collect()
+                });
             checked
                 .iter()
                 .try_for_each(|checked| report.input(checked))?;
