@@ -227,6 +227,11 @@ pub enum ErrorKind {
         /// What is there.
         found: Value,
     },
+    /// The input is broken, as findings before this error say in detail.
+    Damaged {
+        /// What could not be done because of it.
+        what: &'static str,
+    },
     /// The CRC64 at the end differs.
     ChecksumMismatch {
         /// The file's own.
@@ -346,6 +351,7 @@ impl ErrorKind {
             ErrorKind::Unsupported { .. } => Code::Unsupported,
             ErrorKind::UnexpectedEof { .. } => Code::UnexpectedEof,
             ErrorKind::Broken { code, .. } => *code,
+            ErrorKind::Damaged { .. } => Code::ReplayRejected,
             ErrorKind::ChecksumMismatch { .. } => Code::ChecksumMismatch,
             ErrorKind::LimitExceeded { .. } => Code::LimitExceeded,
             ErrorKind::InputChanged => Code::InputChanged,
@@ -366,6 +372,7 @@ impl ErrorKind {
             ErrorKind::UnexpectedEof { .. }
             | ErrorKind::Broken { .. }
             | ErrorKind::UnknownType { known: None, .. }
+            | ErrorKind::Damaged { .. }
             | ErrorKind::ChecksumMismatch { .. } => Fault::Input,
             ErrorKind::UnsupportedVersion { .. }
             | ErrorKind::UnknownType { known: Some(_), .. }
@@ -471,6 +478,7 @@ impl fmt::Display for ErrorKind {
                     "checksum mismatch: stored {stored:#018x}, computed {computed:#018x}"
                 )
             }
+            ErrorKind::Damaged { what } => f.write_str(what),
             ErrorKind::LimitExceeded { what, limit } => {
                 write!(f, "limit exceeded: {what} is at most {limit}")
             }

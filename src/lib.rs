@@ -100,6 +100,9 @@ pub mod model;
 pub mod num;
 pub mod ops;
 pub mod rdb;
+pub mod replay;
 pub mod report;
+#[cfg(feature = "lua")]
+mod script;
 pub mod select;
 pub mod store;

@@ -172,11 +172,6 @@ fn convert(bytes: &[u8]) -> Result<String, Error> {
 /// What goes wrong in a file that was changed so that an error has to be found.
 fn must_be_refused(bytes: &[u8], faults: &[Fault]) -> Result<(), String> {
     let verdict = verify(bytes);
-    if verdict.errors.is_empty() && verdict.trailing_bytes == 8 && bytes[5..9] < b"0005"[..] {
-        // A version so old that it has no checksum, in a file that had one: what was the
-        // checksum is reported as bytes behind the end. Servers load it too.
-        return Ok(());
-    }
     match verdict.errors.as_slice() {
         [] => return Err("verify finds nothing".into()),
         found => {
@@ -237,6 +232,14 @@ fn changed_byte_fails_the_checksum() {
         for at in 0..fixture.bytes.len() {
             for &mask in MASKS {
                 let bytes = fixture.changed(at, mask);
+                if (5..9).contains(&at)
+                    && bytes[5..9] < b"0005"[..]
+                    && verify(&bytes).trailing_bytes == 8
+                {
+                    // Now a version so old that it has no checksum: what was one is
+                    // reported as bytes behind the end. Servers load it too.
+                    continue;
+                }
                 if let Err(text) = must_be_refused(&bytes, &faults) {
                     failures.push(format!("{} at {at:#x} ^ {mask:#04x}: {text}", fixture.name));
                 }
@@ -370,6 +373,9 @@ fn mutants(release: &Release, seed: u64, count: usize) -> Vec<Mutant> {
             // A module that no server has.
             continue;
         }
+        if has_enterprise_record(&bytes) {
+            continue;
+        }
         found.push(Mutant {
             label,
             bytes,
@@ -377,6 +383,18 @@ fn mutants(release: &Release, seed: u64, count: usize) -> Vec<Mutant> {
             warnings: verdict.warnings,
         });
     }
+    found
+}
+
+/// Whether a record has become one of Redis Enterprise, which other servers refuse.
+fn has_enterprise_record(bytes: &[u8]) -> bool {
+    let mut found = false;
+    RdbReader::from_slice(bytes)
+        .for_each(|_, span| {
+            found |= [107, 121].contains(&bytes[span.start as usize]);
+            Ok(())
+        })
+        .unwrap();
     found
 }
 
@@ -427,11 +445,17 @@ impl Loader {
             self.running = None;
             return Err(format!("loads, and cannot be read: {}", complaint(&log)));
         };
-        if [Code::EmptyKey, Code::BadOrder]
-            .iter()
-            .any(|code| mutant.warnings.contains(code))
+        if [
+            Code::EmptyKey,
+            Code::BadOrder,
+            Code::StreamCounters,
+            Code::OddExpiry,
+        ]
+        .iter()
+        .any(|code| mutant.warnings.contains(code))
         {
-            // As the warning says: the server drops the key, or keeps a wrong order.
+            // As the warning says: the server drops the key, keeps what is wrong, or takes
+            // the first of two deadlines (Redis 8.6) instead of the last.
             return Ok(());
         }
         let mut text = String::new();
@@ -439,7 +463,10 @@ impl Loader {
             if has_expired(line) {
                 let json: serde_json::Value = serde_json::from_str(line).unwrap();
                 let key = json.get("key").and_then(util::expect::string);
-                seen.retain(|seen| Some(&seen.key) != key.as_ref());
+                let db = json["db"].as_u64();
+                seen.retain(|seen| {
+                    Some(u64::from(seen.db)) != db || Some(&seen.key) != key.as_ref()
+                });
             } else {
                 text += &format!("{line}\n");
             }

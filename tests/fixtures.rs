@@ -141,3 +141,24 @@ fn every_corrupt_fixture_has_a_finding() {
         .collect();
     assert!(silent.is_empty(), "no finding for {silent:?}");
 }
+
+/// Rows `<file> <DEBUG DIGEST>` that the server of a folder said of its own files.
+#[test]
+fn every_digest_is_that_of_the_server() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut found = Vec::new();
+    files(&root, &mut found);
+    let mut compared = 0;
+    for list in found.iter().filter(|path| path.ends_with("DIGESTS")) {
+        for row in fs::read_to_string(list).unwrap().lines() {
+            let (name, expected) = row.split_once(' ').unwrap();
+            let fixture = list.with_file_name(name);
+            let output = rdbkit(&fixture, &["digest"]);
+            let said = String::from_utf8_lossy(&output.stdout);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(said.trim_end(), expected, "{}: {errors}", fixture.display());
+            compared += 1;
+        }
+    }
+    assert!(compared > 420, "only {compared} digests compared");
+}

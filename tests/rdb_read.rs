@@ -3,6 +3,7 @@
 mod util;
 
 use rdbkit::json::native::{Arrangement, NativeWriter};
+use rdbkit::ops::digest::{DigestOptions, digest_rdb};
 use rdbkit::ops::export::export_record;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
 use rdbkit::rdb::{Item, RdbReader, ReadItems as _, Scratch};
@@ -40,6 +41,7 @@ fn round(release: Release, seed: u64) {
         &FillOptions::default(),
     );
     let rdb = std::fs::read(server.save()).unwrap();
+    let server_digest = server.digest();
     let expected = snapshot(&mut client, &release);
 
     let (ndjson, read_functions) = read(&rdb).unwrap_or_else(|error| panic!("{label}: {error}"));
@@ -59,6 +61,25 @@ fn round(release: Release, seed: u64) {
     let mut expected_sorted = expected_functions;
     expected_sorted.sort();
     assert_eq!(sorted, expected_sorted, "{label}: functions");
+
+    let options = DigestOptions {
+        flavor: None,
+        now_ms: 0,
+        per_key: false,
+    };
+    let digested = digest_rdb(
+        &mut RdbReader::from_slice(&rdb),
+        options,
+        |_| Ok(true),
+        |_| Ok(()),
+    )
+    .unwrap();
+    let total = digested.total.map(|digest| digest.to_string());
+    assert_eq!(
+        total.as_deref(),
+        Some(&*server_digest),
+        "{label}: DEBUG DIGEST"
+    );
 
     let mut findings = Vec::new();
     let verified = verify_rdb(

@@ -98,9 +98,28 @@ Examples:
 
 Exit codes: 0 all sound, 1 an input is damaged, 2 an input could not be read.")]
     Verify(VerifyArgs),
+    /// Print the digest of a dataset, equal to the server's DEBUG DIGEST
+    #[command(after_long_help = "\
+Examples:
+  rdbkit digest dump.rdb                        compare with DEBUG DIGEST of the live server
+  rdbkit digest --flavor valkey-8.1 dump.rdb    as another release would say it
+  rdbkit digest --per-key --key 'user:*' dump.rdb
+
+The first word on stdout is the digest. With --per-key each line before it has a key's DEBUG DIGEST-VALUE,
+its database and the key as JSON. A digest covers values and whether keys expire, not when.")]
+    Digest(DigestArgs),
     /// Print a shell's completion script
+    #[command(after_long_help = "\
+Examples:
+  rdbkit completions bash > /etc/bash_completion.d/rdbkit
+  rdbkit completions zsh > ~/.zfunc/_rdbkit
+  rdbkit completions fish > ~/.config/fish/completions/rdbkit.fish")]
     Completions(CompletionsArgs),
     /// Write manual pages into a folder
+    #[command(after_long_help = "\
+Examples:
+  rdbkit man /usr/local/share/man/man1   rdbkit.1 and a page for each command
+  man rdbkit-convert                     reads one of them")]
     Man(ManArgs),
 }
 
@@ -122,6 +141,18 @@ pub(crate) enum Kind {
     Manifest,
     Json,
     DumpPayload,
+}
+
+/// How to replay a log.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Logs")]
+pub(crate) struct ReplayArgs {
+    /// Stop before a time, a byte or a command: ts:UNIX, offset:N, command:N
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) until: Option<String>,
+    /// Do not run EVAL and EVALSHA of old logs
+    #[arg(long)]
+    pub(crate) no_scripts: bool,
 }
 
 /// Which keys. Different flags must all match; of a repeated flag one must.
@@ -191,8 +222,13 @@ pub(crate) struct ConvertArgs {
     /// Leave out damaged values and go on; the exit code is still 1
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Warnings about a log count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
 }
@@ -255,8 +291,13 @@ pub(crate) struct VerifyArgs {
     /// Accepted for symmetry with convert: verify always goes on
     #[arg(long, hide = true)]
     pub(crate) keep_going: bool,
+    /// The time that counts as now for relative times of a log, in milliseconds since 1970
+    #[arg(long, value_name = "MS")]
+    pub(crate) now: Option<i64>,
     #[command(flatten)]
     pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -264,6 +305,27 @@ pub(crate) enum ReportFormat {
     Text,
     Json,
     Junit,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DigestArgs {
+    /// A file, a folder, or - for stdin
+    pub(crate) input: String,
+    /// Whose digest, as redis-7.2 or valkey-9.1 [default: that of the server that wrote the input]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) flavor: Option<String>,
+    /// One line per key, too
+    #[arg(long)]
+    pub(crate) per_key: bool,
+    /// Warnings count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Args, Debug)]

@@ -15,9 +15,6 @@ impl FilterArgs {
     /// # Errors
     /// A value that cannot be understood, with the flag's name.
     pub(crate) fn selection(&self) -> Result<Selection> {
-        let clock = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as i64);
         Ok(Selection::new(Filters {
             db: self.db.clone(),
             key: parsed("--key", &self.key)?,
@@ -29,8 +26,19 @@ impl FilterArgs {
             slot: parsed("--slot", &self.slot)?,
             sample: parsed("--sample", self.sample.as_slice())?,
             drop_expired: self.drop_expired,
-            now_ms: self.now.unwrap_or(clock),
+            now_ms: self.now_ms(),
         }))
+    }
+}
+
+impl FilterArgs {
+    /// The time that counts as now.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now.unwrap_or_else(|| {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_millis() as i64)
+        })
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Convert(args) => cmd::convert::run(args, cli.global.pipeline(), &printer),
         Command::Inspect(args) => cmd::inspect::run(args, &printer),
         Command::Verify(args) => cmd::verify::run(args, cli.global.pipeline(), &printer),
+        Command::Digest(args) => cmd::digest::run(args, &printer),
         Command::Completions(args) => cmd::docs::completions(args),
         Command::Man(args) => cmd::docs::man(args),
     };

@@ -1,16 +1,31 @@
 //! From an input argument to something to read.
 
-use rdbkit::error::{Error, ErrorKind, Result};
-use rdbkit::input::{self, Expansion, Input, OpenOptions, Purpose};
-
 use std::path::Path;
 
-use super::args::{InputArgs, Kind};
+use rdbkit::bytes::source::Source as _;
+use rdbkit::error::{Error, ErrorKind, Fault, Result};
+use rdbkit::input::{self, Expanded, Expansion, Input, OpenOptions, Purpose};
+use rdbkit::num::Flavor;
+use rdbkit::ops::log::{Log, is_preamble, says_preamble};
+use rdbkit::ops::replay::{ReplayOptions, Replayed, Until};
+use rdbkit::replay::Now;
+use rdbkit::report::Level;
+
+use super::args::{InputArgs, Kind, ReplayArgs};
 use super::printer::Printer;
+
+/// An input that is open.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// An RDB or a DUMP payload: one record after the other.
+    Records(Input),
+    /// A log, which has to be replayed.
+    Log(Log),
+}
 
 impl InputArgs {
     /// The kind that the flags name.
-    pub(crate) fn kind(&self) -> Option<input::Kind> {
+    fn kind(&self) -> Option<input::Kind> {
         let kind = if self.dump_payload {
             Some(Kind::DumpPayload)
         } else {
@@ -25,9 +40,77 @@ impl InputArgs {
         })
     }
 
-    /// Opens a file, or stdin.
-    pub(crate) fn open(&self, path: &Path) -> Result<Input> {
-        Input::open(path, &OpenOptions::new().map(true).as_kind(self.kind()))
+    /// Opens what an argument stands for.
+    pub(crate) fn open(&self, expanded: &Expanded) -> Result<Opened> {
+        let path: &Path = &expanded.path;
+        let kind = self.kind().or(expanded.kind);
+        if kind == Some(input::Kind::Manifest) {
+            return Log::open_set(path).map(Opened::Log);
+        }
+        let mut input = Input::open(path, &OpenOptions::new().map(true).as_kind(kind))?;
+        match input.origin().kind() {
+            input::Kind::Manifest => Log::open_set(path).map(Opened::Log),
+            input::Kind::Aof => Log::of_input(input).map(Opened::Log),
+            // A DUMP payload ends with its version, so all of it must be at hand.
+            input::Kind::DumpPayload => input.spooled().map(Opened::Records),
+            input::Kind::Rdb
+                if self.kind().is_none()
+                    && input.origin().framing().is_none()
+                    && says_preamble(input.peek()?) =>
+            {
+                let (origin, source) = input.spooled()?.into_parts();
+                let is_hybrid = is_preamble(source.data());
+                let input = Input::from_parts(origin, source);
+                match is_hybrid {
+                    true => Log::of_input(input).map(Opened::Log),
+                    false => Ok(Opened::Records(input)),
+                }
+            }
+            input::Kind::Rdb => Ok(Opened::Records(input)),
+            kind => {
+                let what = format!("{} as input", kind.name());
+                let error = Error::new(ErrorKind::Unsupported { what: what.into() });
+                Err(error.in_file(input.origin().name()))
+            }
+        }
+    }
+}
+
+impl ReplayArgs {
+    /// How to replay a log that `writer` wrote, as far as that is known.
+    pub(crate) fn options(
+        &self,
+        now_ms: Option<i64>,
+        writer: Option<Flavor>,
+    ) -> Result<ReplayOptions> {
+        let mut options = ReplayOptions::default();
+        if let Some(text) = &self.until {
+            options.until = parse_until(text)?;
+        }
+        if let Some(now_ms) = now_ms {
+            options.replay.now = Now::At(now_ms);
+        }
+        if let Some(flavor) = writer {
+            options.replay.flavor = flavor;
+        }
+        options.replay.scripts = !self.no_scripts;
+        Ok(options)
+    }
+}
+
+/// Parses `ts:UNIX`, `offset:N` or `command:N`.
+fn parse_until(text: &str) -> Result<Until> {
+    let refuse = || {
+        Error::usage(format!(
+            "--until {text}: must be ts:UNIX, offset:N or command:N"
+        ))
+    };
+    let (unit, number) = text.split_once(':').ok_or_else(refuse)?;
+    match unit {
+        "ts" => number.parse().map(Until::Timestamp).map_err(|_| refuse()),
+        "offset" => number.parse().map(Until::Offset).map_err(|_| refuse()),
+        "command" => number.parse().map(Until::Command).map_err(|_| refuse()),
+        _ => Err(refuse()),
     }
 }
 
@@ -40,8 +123,75 @@ pub(crate) fn expand(spec: &str, purpose: Purpose, printer: &Printer) -> Result<
     Ok(expansion)
 }
 
-/// The error for a kind of input that a command does not read.
-pub(crate) fn cannot_read(name: &str, kind: input::Kind) -> Error {
-    let what = format!("{} as input of this command", kind.name());
-    Error::new(ErrorKind::Unsupported { what: what.into() }).in_file(name)
+/// Replays a log for a command that needs its dataset; what is wrong is said.
+///
+/// # Errors
+/// A keyspace that is not what a server would have, or under `strict` any warning.
+pub(crate) fn replay<'l>(
+    log: &'l Log,
+    options: &ReplayOptions,
+    strict: bool,
+    printer: &Printer,
+) -> Result<Replayed<'l>> {
+    let mut worst = None;
+    let replayed = log.replay(options, &mut |finding| {
+        let finding = finding.in_file(log.name());
+        let blame = finding.level == Level::Error || strict;
+        if blame && (worst.is_none() || finding.fault != Fault::Input) {
+            worst = Some(finding.fault);
+        }
+        printer.finding(&finding);
+    })?;
+    log.check_unchanged()?;
+    printer.phase(&format!(
+        "{}: {} records replayed",
+        log.name(),
+        replayed.records
+    ));
+    if replayed.exact && (!strict || worst.is_none()) {
+        return Ok(replayed);
+    }
+    let error = match worst {
+        Some(Fault::Input) => Error::new(ErrorKind::Damaged {
+            what: "the log cannot be replayed to its end",
+        }),
+        _ => Error::new(ErrorKind::Unsupported {
+            what: "a log that cannot be replayed exactly to its end".into(),
+        }),
+    };
+    Err(error.in_file(log.name()))
+}
+
+/// Replays what can be replayed; what cannot is said.
+///
+/// # Errors
+/// The log changed while it was read.
+pub(crate) fn replay_as_far<'l>(
+    log: &'l Log,
+    options: &ReplayOptions,
+    printer: &Printer,
+) -> Result<Replayed<'l>> {
+    let replayed = log.replay(options, &mut |finding| {
+        printer.finding(&finding.in_file(log.name()))
+    })?;
+    log.check_unchanged()?;
+    Ok(replayed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn until_takes_three_units() {
+        assert!(matches!(
+            parse_until("ts:1700000000"),
+            Ok(Until::Timestamp(1_700_000_000))
+        ));
+        assert!(matches!(parse_until("offset:12"), Ok(Until::Offset(12))));
+        assert!(matches!(parse_until("command:3"), Ok(Until::Command(3))));
+        for text in ["", "12", "offset:", "offset:-1", "line:4", "command:x"] {
+            assert!(parse_until(text).is_err(), "{text}");
+        }
+    }
 }

@@ -187,13 +187,13 @@ impl<'a> ListpackIter<'a> {
             0xf4 => (9, int(8)?),
             _ => return None,
         };
-        let rest = match *self.rest.get(size..)? {
-            [backlen, ref rest @ ..] if size < 0x80 && usize::from(backlen) == size => rest,
-            [high, low, ref rest @ ..]
+        let rest = match self.rest.get(size..)? {
+            [backlen, rest @ ..] if size < 0x80 && usize::from(*backlen) == size => rest,
+            [high, low, rest @ ..]
                 if size >= 0x80
-                    && high < 0x80
-                    && low >= 0x80
-                    && usize::from(high) << 7 | usize::from(low & 127) == size =>
+                    && *high < 0x80
+                    && *low >= 0x80
+                    && usize::from(*high) << 7 | usize::from(*low & 127) == size =>
             {
                 rest
             }

@@ -312,6 +312,12 @@ impl Input {
         (self.origin, self.source)
     }
 
+    /// Puts together what [`Input::into_parts`] took apart.
+    #[must_use]
+    pub fn from_parts(origin: Origin, source: ByteSource) -> Input {
+        Input { origin, source }
+    }
+
     /// Makes the bytes readable twice: what is no mapped file goes to a temporary file
     /// without a name, which is mapped.
     ///

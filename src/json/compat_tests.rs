@@ -1,8 +1,8 @@
 //! What the tests of both shapes share.
 
-use super::sink::{KeyHead, ValueSink};
 use crate::bytes::Text;
 use crate::model::ValueType;
+use crate::model::sink::{KeyHead, ValueSink};
 
 pub(super) fn head(db: u32, key: &[u8], value_type: ValueType) -> KeyHead<'_> {
     KeyHead {

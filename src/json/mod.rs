@@ -3,14 +3,14 @@
 mod compat;
 #[cfg(test)]
 mod compat_tests;
+pub mod document;
 pub mod escape;
 pub mod librdb;
 pub mod native;
 pub mod pretty;
 pub mod rdbtools;
-pub mod sink;
 
-pub use sink::{KeyHead, ModuleField, ValueSink};
+pub use document::Document;
 
 /// Whether bytes are a JSON document that can be spliced into another one.
 pub(crate) fn is_document(bytes: &[u8]) -> bool {

@@ -9,11 +9,12 @@
 //! pairs; the writer starts with an object and asks for the key again when a
 //! name turns out otherwise.
 
+use super::document::Document;
 use super::escape::{write_string, write_utf8};
 use super::pretty::indent;
-use super::sink::{Document, KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
 use crate::bytes::{Text, double};
 use crate::model::ValueType;
+use crate::model::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{Group, Idmp, StreamId, StreamState};
 use crate::model::vectorset::VectorSet;
 

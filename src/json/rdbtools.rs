@@ -25,10 +25,11 @@
 //! it does not know, is an object from index to element.
 
 use super::compat::{Databases, Decimal, Separators, is_plain, write_unit};
+use super::document::Document;
 use super::native::Header;
-use super::sink::{Document, KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::bytes::{Text, double};
 use crate::model::ValueType;
+use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 
 const SEPARATORS: Separators = Separators {

@@ -75,8 +75,8 @@ impl MemberSet {
     pub fn candidates(&mut self) -> &[u64] {
         let may_repeat = match self.hashes.len() {
             0 | 1 => false,
-            len if len <= FEW => has_repeat(&self.hashes),
-            len if len <= MOST_IN_TABLE => has_repeat_by_table(&self.hashes, &mut self.table),
+            few if few <= FEW => has_repeat(&self.hashes),
+            some if some <= MOST_IN_TABLE => has_repeat_by_table(&self.hashes, &mut self.table),
             _ => true,
         };
         if !may_repeat {

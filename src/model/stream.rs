@@ -11,6 +11,28 @@ pub struct StreamId {
     pub seq: u64,
 }
 
+impl StreamId {
+    /// `0-0`.
+    pub const MIN: StreamId = StreamId::new(0, 0);
+    /// The last possible id.
+    pub const MAX: StreamId = StreamId::new(u64::MAX, u64::MAX);
+
+    /// Makes an id.
+    #[must_use]
+    pub const fn new(ms: u64, seq: u64) -> Self {
+        StreamId { ms, seq }
+    }
+
+    /// The next id, unless this is the last.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        match self.seq.checked_add(1) {
+            Some(seq) => Some(StreamId::new(self.ms, seq)),
+            None => Some(StreamId::new(self.ms.checked_add(1)?, 0)),
+        }
+    }
+}
+
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.ms, self.seq)

@@ -1,7 +1,7 @@
 //! Vector sets: what a `vectorset` module value says, without its graph.
 
 /// How a vector set stores its vectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Quantization {
     /// 32-bit floats, 4 bytes a component.
     F32,

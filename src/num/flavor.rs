@@ -5,6 +5,8 @@
 //! | text of a score | `%.17g` before 7.2, fpconv from there | fpconv |
 //! | a field deadline counts in DEBUG DIGEST | from 7.4 | never |
 //! | expired fields are hidden from DEBUG DIGEST | never | from 9.0 |
+//! | a small sorted set keeps a score of -0 | before 7.0 | never |
+//! | integers are read loosely | before 3.2 | never |
 //! | hexadecimal floats are numbers | yes | until 9.0 |
 
 use std::fmt;
@@ -96,6 +98,63 @@ impl Flavor {
     #[must_use]
     pub const fn hides_expired_fields(self) -> bool {
         matches!(self.product, Product::Valkey) && self.at_least(9, 0)
+    }
+
+    /// Whether a score of -0 becomes 0 in a sorted set that is small enough to be packed.
+    #[must_use]
+    pub const fn small_zsets_lose_negative_zero(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 0)
+    }
+
+    /// Whether a ZADD unpacks the sorted set first if it names too many members for a
+    /// packed one.
+    #[must_use]
+    pub const fn sizes_zsets_ahead(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 2)
+    }
+
+    /// Whether the distance of two places on one meridian is computed by latitude alone.
+    #[must_use]
+    pub const fn shortens_meridians(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 0)
+    }
+
+    /// Whether PFMERGE always makes a dense HyperLogLog.
+    #[must_use]
+    pub const fn merges_hll_dense(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(5, 0)
+    }
+
+    /// Whether integers are read as C's `strtoll` reads them: `+5`, `007` and the empty
+    /// text are numbers.
+    #[must_use]
+    pub const fn reads_loose_integers(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(3, 2)
+    }
+
+    /// Whether the empty text is the float 0.
+    #[must_use]
+    pub const fn reads_empty_floats(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(5, 0)
+    }
+
+    /// Whether SORT BY a constant sorts lists all the same when it stores them.
+    #[must_use]
+    pub const fn sorts_lists_by_nothing(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(3, 0)
+    }
+
+    /// Whether a ZADD unpacks the sorted set first if any member that it names is too
+    /// long for a packed one.
+    #[must_use]
+    pub const fn measures_zset_members_ahead(self) -> bool {
+        matches!(self.product, Product::Valkey) && self.at_least(8, 1)
+    }
+
+    /// Whether DECRBY takes the least integer, and adds it.
+    #[must_use]
+    pub const fn negates_least_integer(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(7, 0)
     }
 
     /// Whether `0x10` is a number where a double is wanted.

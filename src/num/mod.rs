@@ -68,6 +68,28 @@ pub fn score_text(value: f64, flavor: Flavor) -> String {
     }
 }
 
+/// Reads an integer as a release does: by [`parse_i64`], or, in old ones, by `strtoll`,
+/// which takes a `+`, leading zeros and the empty text (which is 0), but here no blank
+/// before it, and ends at a NUL.
+#[must_use]
+pub fn parse_i64_of(text: &[u8], flavor: Flavor) -> Option<i64> {
+    if let Some(n) = parse_i64(text) {
+        return Some(n);
+    }
+    if !flavor.reads_loose_integers() {
+        return None;
+    }
+    let text = text.split(|byte| *byte == 0).next()?;
+    if text.is_empty() {
+        return Some(0);
+    }
+    let digits = text.strip_prefix(b"+").or(text.strip_prefix(b"-"));
+    if !digits.unwrap_or(text).iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 /// Prints a score as DEBUG DIGEST hashes it and as an AOF rewrite logs it.
 #[must_use]
 pub fn digest_score_text(value: f64, flavor: Flavor) -> String {

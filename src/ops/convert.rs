@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use super::export::{export_record, module_fields};
 use super::pipeline::{Pipe, Pipeline, Work};
 use crate::error::{Error, Result};
+use crate::json::Document;
 use crate::json::native::{Header, ModuleAuxRecord};
-use crate::json::sink::Document;
 use crate::rdb::{Item, RdbString, ReadItems, Record, Scratch};
 use crate::report::{Finding, Level};
 use crate::select::Selection;
+use crate::store::Store;
 
 /// What became of the records of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -240,6 +241,27 @@ pub fn header_of_rdb(reader: &mut impl ReadItems) -> Result<Header> {
     })?;
     header.flavor = flavor(&header.aux);
     Ok(header)
+}
+
+/// What a replayed keyspace says that belongs to no key.
+#[must_use]
+pub fn header_of_store(store: &Store<'_>, flavor: Option<String>, no_functions: bool) -> Header {
+    let functions = store.functions.values().map(|code| code.to_vec());
+    Header {
+        source: "aof",
+        flavor,
+        functions: if no_functions {
+            Vec::new()
+        } else {
+            functions.collect()
+        },
+        lua: store
+            .scripts
+            .values()
+            .map(|script| script.to_vec())
+            .collect(),
+        ..Header::default()
+    }
 }
 
 /// The release that aux fields name, in the words of `--target`: `redis-7.2`.

@@ -3,8 +3,8 @@
 use crate::bytes::Text;
 use crate::error::{Error, Flaw, Result};
 use crate::json::is_document;
-use crate::json::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
-use crate::rdb::module::{ModuleItem, ModuleItems};
+use crate::model::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
+use crate::rdb::module::{ModuleItem, ModuleItems, json_document};
 use crate::rdb::object::array::{ArrayElement, float_text};
 use crate::rdb::object::{ModuleValue, Value};
 use crate::rdb::{ModuleId, Record, Scratch, vectorset};
@@ -137,7 +137,7 @@ fn export_module(
     let id = module.id()?;
     let name = id.name();
     let mut failure = None;
-    let data = module_data(module, &name, id.encoding_version())?;
+    let data = known_module_data(id, module.items()?).map_err(|flaw| Error::new(flaw.into()))?;
     let mut fields = module
         .items()?
         .map_while(|item| field(item).map_err(|flaw| failure = Some(flaw)).ok());
@@ -156,20 +156,18 @@ fn export_module(
 }
 
 /// Decodes the modules that are understood beyond their items.
-fn module_data(
-    module: &ModuleValue<'_>,
-    name: &str,
-    encoding_version: u16,
-) -> Result<Option<ModuleData>> {
-    if let Some(text) = module.json_text()? {
+pub(crate) fn known_module_data(
+    id: ModuleId,
+    items: ModuleItems<'_>,
+) -> Result<Option<ModuleData>, Flaw> {
+    if let Some(text) = json_document(id, items)? {
         // A document that is no JSON cannot be spliced; its items still say it all.
         return Ok(is_document(&text).then_some(ModuleData::Json(text)));
     }
-    match (name, encoding_version) {
-        (vectorset::MODULE_NAME, 0) => match vectorset::decode(module.items()?) {
-            Ok(set) => Ok(Some(ModuleData::VectorSet(set))),
-            Err(flaw) => Err(Error::new(flaw.into())),
-        },
+    match (id.name().as_str(), id.encoding_version()) {
+        (vectorset::MODULE_NAME, 0) => {
+            vectorset::decode(items).map(|set| Some(ModuleData::VectorSet(set)))
+        }
         _ => Ok(None),
     }
 }

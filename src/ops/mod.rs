@@ -1,8 +1,13 @@
 //! Whole jobs: what the program's commands do, as library functions.
 
 pub mod convert;
+pub mod digest;
 pub mod export;
+pub mod export_store;
 pub mod inspect;
+pub mod inspect_log;
+pub mod log;
 pub mod pipeline;
+pub mod replay;
 pub mod value_checks;
 pub mod verify;

@@ -15,6 +15,7 @@ use crate::model::stream::Group;
 use crate::model::stream::StreamState;
 use crate::rdb::constants::TypeByte;
 use crate::rdb::length::{Length, is_shortest, length_or_special};
+use crate::rdb::module::{KeyMeta, ModuleItem, ModuleItems};
 use crate::rdb::object::stream::EntryTotals;
 use crate::rdb::object::{Hash, List, ModuleValue, Set, Stream, Value, Zset};
 use crate::rdb::{RdbString, Record, Scratch};
@@ -57,6 +58,11 @@ impl ValueChecks {
         let place = Place { record, key };
         self.expiry(&place, out);
         self.canonical_string(&place, record.key, "key", out);
+        for class in record.key_meta.iter().flat_map(KeyMeta::classes) {
+            if let Err(error) = module_strings(class.items, record.offset) {
+                out.add(place.of_error(error));
+            }
+        }
         self.canonical_length(&place, out);
         // Ziplists before version 6 had fewer forms of integers.
         self.scratch.watch_form(record.dialect.version >= 6);
@@ -297,13 +303,7 @@ impl ValueChecks {
         module: &ModuleValue<'_>,
         out: &mut Part,
     ) -> Result<()> {
-        for item in module.items()? {
-            if let crate::rdb::ModuleItem::String(stored) = item {
-                stored
-                    .bytes(&mut self.scratch.first)
-                    .map_err(|flaw| Error::new(flaw.into()).at_offset(place.record.offset))?;
-            }
-        }
+        module_strings(module.items()?, place.record.offset)?;
         let id = module.id()?;
         if id.name() == crate::rdb::vectorset::MODULE_NAME && id.encoding_version() == 0 {
             let items = module.items()?;
@@ -324,6 +324,19 @@ impl ValueChecks {
         }
         Ok(())
     }
+}
+
+/// Expands every string among a module's items.
+pub(crate) fn module_strings(items: ModuleItems<'_>, offset: u64) -> Result<()> {
+    let mut scratch = Vec::new();
+    for item in items {
+        if let ModuleItem::String(stored) = item {
+            stored
+                .bytes(&mut scratch)
+                .map_err(|flaw| Error::new(flaw.into()).at_offset(offset))?;
+        }
+    }
+    Ok(())
 }
 
 /// Compares a stream's counters with its entries.
@@ -391,6 +404,16 @@ fn stream_counters(
             "greatest deleted id of a stream",
             "at most its last id".into(),
             "a greater one".into(),
+        );
+    }
+    // Servers write -1 for a count that they do not know, and no other negative number.
+    let is_odd = |group: &Group| group.entries_read.is_some_and(|read| read < -1);
+    if state.groups.iter().any(is_odd) {
+        differ(
+            Level::Warning,
+            "entries that a group has read",
+            "a count, or -1 for unknown".into(),
+            "another negative number".into(),
         );
     }
     let Some(added) = state.entries_added else {

@@ -9,15 +9,18 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::pipeline::{Pipe, Pipeline, Work};
-use super::value_checks::ValueChecks;
+use super::value_checks::{ValueChecks, module_strings};
 use crate::bytes::source::Source as _;
-use crate::error::{Code, Context, Error, ErrorKind, Result, Value};
+use crate::error::{Code, Context, Error, ErrorKind, Flaw, Result, Value};
 use crate::input::{AfterRdb, ByteSource, Input, Kind, Origin};
 use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet, Outcome};
 use crate::model::slot::key_slot;
+use crate::ops::log::Log;
+use crate::ops::replay::ReplayOptions;
 use crate::rdb::string::string;
 use crate::rdb::{
-    Checksum, ChecksumMode, Dialect, Item, PayloadReader, RdbReader, RdbString, ReadItems, Record,
+    Checksum, ChecksumMode, Dialect, Family, Item, PayloadReader, RdbReader, RdbString, ReadItems,
+    Record,
 };
 use crate::report::{Finding, Level, Tally};
 
@@ -43,6 +46,8 @@ pub struct Verified {
     pub keys: u64,
     /// Keys with a deadline.
     pub expires: u64,
+    /// Records of a log.
+    pub commands: Option<u64>,
     /// Whether the end of the file was reached.
     pub complete: bool,
     /// Whether the writer stored no checksum where the version has one.
@@ -91,6 +96,47 @@ pub fn verify_input(
         }
     };
     if let Err(error) = origin.check_unchanged() {
+        verified.add(Finding::of_error(&error, Level::Error), &mut named);
+    }
+    verified
+}
+
+/// Checks a log: its folder and manifest, its framing, and by replaying it every command.
+pub fn verify_log(
+    log: &Log,
+    options: VerifyOptions,
+    replay: &ReplayOptions,
+    report: &mut dyn FnMut(Finding),
+) -> Verified {
+    let kind = if log.set.is_some() { "aof-set" } else { "aof" };
+    let mut named = |finding: Finding| report(finding.in_file(log.name()));
+    let mut verified = Verified {
+        kind: kind.to_owned(),
+        bytes: log.bytes(),
+        ..Verified::default()
+    };
+    if options.shallow {
+        let framed = log.frame(&mut named);
+        verified.commands = Some(framed.stats.records.count);
+        verified.tally = framed.tally;
+    } else {
+        match log.replay(replay, &mut named) {
+            Err(error) => return Verified::unable(kind, &error, &mut named),
+            Ok(replayed) => {
+                let store = &replayed.replayer.store;
+                verified.keys = store.len() as u64;
+                let expiring = store
+                    .iter()
+                    .filter(|(_, _, entry)| entry.expire_at_ms().is_some());
+                verified.expires = expiring.count() as u64;
+                verified.commands = Some(replayed.records);
+                verified.dialect = replayed.dialect;
+                verified.complete = replayed.exact;
+                verified.tally = replayed.tally;
+            }
+        }
+    }
+    if let Err(error) = log.check_unchanged() {
         verified.add(Finding::of_error(&error, Level::Error), &mut named);
     }
     verified
@@ -477,6 +523,16 @@ impl Work for Check {
                 ));
             }
             Item::Function(code) => self.function(*code, span.start),
+            Item::Aux { key, value } if !self.options.shallow => {
+                for stored in [key, value] {
+                    let expanded = stored.bytes(&mut self.key_scratch).map(|_| ());
+                    let broken = |flaw: Flaw| Error::new(flaw.into()).at_offset(span.start);
+                    self.add_error(expanded.map_err(broken));
+                }
+            }
+            Item::ModuleAux(aux) if !self.options.shallow => {
+                self.add_error(module_strings(aux.items, span.start));
+            }
             _ => {}
         }
         Ok(())
@@ -494,6 +550,7 @@ impl Check {
     fn record(&mut self, record: &Record<'_>) {
         self.out.counts.keys += 1;
         self.out.counts.expires += u64::from(record.expire_at_ms.is_some());
+        self.type_of_version(record);
         if self.options.shallow {
             return;
         }
@@ -528,6 +585,40 @@ impl Check {
         self.values.check(record, key, &mut self.out);
     }
 
+    /// Reports a type that is newer than the version in the header: only newer servers
+    /// than those that write this version know it, and they never write it so.
+    fn type_of_version(&mut self, record: &Record<'_>) {
+        let Dialect {
+            family, version, ..
+        } = record.dialect;
+        let first = match record.type_byte.0 {
+            ..16 => 1,
+            16..=19 => 10,
+            20..=21 => 11,
+            22..=25 => 12,
+            26 => 13,
+            _ => 14,
+        };
+        if family == Family::Redis && version < first {
+            let what = "version of a file with a value of this type";
+            let finding = Finding::broken(
+                Level::Error,
+                Code::UnknownType,
+                record.offset,
+                what,
+                u64::from(first),
+                u64::from(version),
+            );
+            self.out.add(Finding {
+                place: Context {
+                    db: Some(record.db),
+                    ..finding.place
+                },
+                ..finding
+            });
+        }
+    }
+
     /// Checks the one aux field that makes a server refuse a file: Valkey's `slot-info`.
     fn slot_info(&mut self, value: RdbString<'_>, offset: u64) {
         let finding = match value.bytes(&mut self.key_scratch).map(parse_slot_info) {
@@ -549,6 +640,13 @@ impl Check {
             }
         };
         self.out.add(finding);
+    }
+
+    /// Reports what keeps a server from reading something that belongs to no key.
+    fn add_error(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.out.add(Finding::of_error(&error, Level::Error));
+        }
     }
 
     fn slot_begins(&mut self, declared: Counts, offset: u64) {
@@ -742,6 +840,10 @@ fn parse_slot_info(text: &[u8]) -> Option<(u64, Counts)> {
             .all(|byte| byte.is_ascii_digit())
             .then(|| digits.parse().ok())?
     };
+    if text.starts_with(b"0") && text.get(1).is_some_and(u8::is_ascii_digit) {
+        // Valkey reads the slot with `%i`, which takes this for octal.
+        return None;
+    }
     let numbers: Option<Vec<u64>> = text.split(|&byte| byte == b',').map(number).collect();
     match numbers?[..] {
         [slot, keys, expires] | [slot, keys, expires, _] => Some((slot, Counts { keys, expires })),
@@ -751,7 +853,54 @@ fn parse_slot_info(text: &[u8]) -> Option<(u64, Counts)> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_slot_info;
+    use super::{VerifyOptions, parse_slot_info, verify_rdb};
+    use crate::rdb::RdbReader;
+
+    fn codes(file: &[u8]) -> Vec<&'static str> {
+        let mut codes = Vec::new();
+        let mut reader = RdbReader::from_slice(file);
+        verify_rdb(&mut reader, VerifyOptions::default(), &mut |finding| {
+            codes.push(finding.code.as_str());
+        });
+        codes
+    }
+
+    #[test]
+    fn type_newer_than_its_file_is_an_error() {
+        // An empty value, whatever its type, and then empty strings.
+        let value = [b"\x01k".as_slice(), &[0; 40]].concat();
+        for (header, type_byte, is_error) in [
+            ("REDIS0009", 0, false),
+            ("REDIS0010", 20, true),
+            ("REDIS0011", 20, false),
+            ("REDIS0011", 22, true),
+            ("REDIS0012", 22, false),
+            ("REDIS0013", 27, true),
+            ("VALKEY080", 22, false),
+        ] {
+            let mut file = header.as_bytes().to_vec();
+            file.extend([type_byte]);
+            file.extend(&value);
+            let found = codes(&file).contains(&"unknown_type");
+            assert_eq!(found, is_error, "{header} {type_byte}");
+        }
+    }
+
+    #[test]
+    fn strings_that_belong_to_no_key_are_expanded() {
+        // A reference to three bytes before the first one.
+        let bad = b"\xc3\x02\x05\x20\x02";
+        let file = |record: &[u8]| [b"REDIS0003", record, b"\xff"].concat();
+        let aux_value = file(&[b"\xfa\x01a".as_slice(), bad].concat());
+        let aux_name = file(&[b"\xfa".as_slice(), bad, b"\x01a"].concat());
+        let id = b"\x81\x04\x00\x00\x00\x00\x00\x00\x00";
+        let module_aux = file(&[b"\xf7".as_slice(), id, b"\x02\x01\x05", bad, b"\x00"].concat());
+        for file in [&aux_value, &aux_name, &module_aux] {
+            assert_eq!(codes(file), ["bad_lzf"], "{}", file.escape_ascii());
+        }
+        assert_eq!(codes(&file(b"\xfa\x01a\xc0\x01")), [""; 0]);
+        assert_eq!(codes(&file(b"\xfa\x09slot-info\x035,1")), ["bad_opcode"]);
+    }
 
     #[test]
     fn slot_info_is_three_or_four_numbers() {
@@ -766,6 +915,7 @@ mod tests {
             "5061,1-0,0",
             "5061,1,",
             "a,1,0",
+            "05061,1,0",
             "5061 ,1,0",
             "5061,-1,0",
             "1,1,0,0,0",

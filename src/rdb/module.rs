@@ -18,7 +18,7 @@ use nom::number::streaming::{le_f32, le_f64, le_u32};
 use super::constants::module_opcode;
 use super::length::length;
 use super::string::{RdbString, string};
-use crate::error::{Code, Fail, Parsed};
+use crate::error::{Code, Fail, Flaw, Parsed};
 
 const MODULE_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -128,6 +128,7 @@ pub(crate) fn skip_items(mut input: &[u8]) -> Parsed<'_, ()> {
 pub struct ModuleItems<'a>(&'a [u8]);
 
 impl<'a> ModuleItems<'a> {
+    /// The items of a value that was framed before.
     pub(crate) fn new(framed: &'a [u8]) -> Self {
         ModuleItems(framed)
     }
@@ -147,6 +148,22 @@ impl<'a> Iterator for ModuleItems<'a> {
         // At the end the ending zero stays, so that asking again answers the same.
         self.0 = if next.is_some() { rest } else { self.0 };
         next
+    }
+}
+
+/// The text of a `ReJSON-RL` 3 document, one string; `None` for any other module.
+pub(crate) fn json_document(
+    id: ModuleId,
+    mut items: ModuleItems<'_>,
+) -> Result<Option<Vec<u8>>, Flaw> {
+    match (
+        id.name().as_str(),
+        id.encoding_version(),
+        items.next(),
+        items.next(),
+    ) {
+        ("ReJSON-RL", 3, Some(ModuleItem::String(text)), None) => text.to_vec().map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -65,6 +65,27 @@ impl Finding {
         }
     }
 
+    /// A finding in words of its own.
+    #[must_use]
+    pub fn told(level: Level, code: Code, fault: Fault, message: String) -> Self {
+        Finding {
+            level,
+            code,
+            fault,
+            place: Context::default(),
+            expected: None,
+            found: None,
+            message,
+        }
+    }
+
+    /// Adds the file unless one is there.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<String>) -> Self {
+        self.place.file.get_or_insert_with(|| file.into());
+        self
+    }
+
     /// A broken rule at an offset.
     pub(crate) fn broken(
         level: Level,

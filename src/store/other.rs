@@ -45,16 +45,7 @@ impl Array<'_> {
     }
 }
 
-/// How a vector set stores its vectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Quantization {
-    /// 32-bit floats (NOQUANT).
-    F32,
-    /// Signed bytes with a range per vector (Q8).
-    Int8,
-    /// Sign bits in 64-bit words (BIN).
-    Binary,
-}
+pub use crate::model::vectorset::Quantization;
 
 /// A random projection (REDUCE): `dim` rows of `input_dim` columns.
 #[derive(Clone, Debug, PartialEq)]

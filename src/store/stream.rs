@@ -6,46 +6,10 @@
 //! except [`Stream::append`]).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 
 use super::{Bytes, Group, Map, Str};
 
-/// The id of a stream entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId {
-    /// Milliseconds.
-    pub ms: u64,
-    /// Sequence number within them.
-    pub seq: u64,
-}
-
-impl StreamId {
-    /// `0-0`.
-    pub const MIN: StreamId = StreamId::new(0, 0);
-    /// The last possible id.
-    pub const MAX: StreamId = StreamId::new(u64::MAX, u64::MAX);
-
-    /// Makes an id.
-    #[must_use]
-    pub const fn new(ms: u64, seq: u64) -> Self {
-        StreamId { ms, seq }
-    }
-
-    /// The next id, unless this is the last.
-    #[must_use]
-    pub fn next(self) -> Option<Self> {
-        match self.seq.checked_add(1) {
-            Some(seq) => Some(StreamId::new(self.ms, seq)),
-            None => Some(StreamId::new(self.ms.checked_add(1)?, 0)),
-        }
-    }
-}
-
-impl fmt::Display for StreamId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.ms, self.seq)
-    }
-}
+pub use crate::model::stream::StreamId;
 
 /// Fields and values of an entry, as they were added.
 pub type Fields<'a> = Box<[(Str<'a>, Str<'a>)]>;
@@ -164,6 +128,20 @@ impl Default for Idmp<'_> {
 }
 
 impl<'a> Idmp<'a> {
+    /// Whether nothing was ever set or recorded.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        let Idmp {
+            duration_s,
+            max_entries,
+            ..
+        } = Idmp::default();
+        self.producers.is_empty()
+            && self.iids_added == 0
+            && self.iids_duplicates == 0
+            && (self.duration_s, self.max_entries) == (duration_s, max_entries)
+    }
+
     /// The entry that a producer's message id stands for.
     #[must_use]
     pub fn find(&self, producer: &[u8], iid: &[u8]) -> Option<StreamId> {
@@ -174,6 +152,8 @@ impl<'a> Idmp<'a> {
 /// The message ids of one producer, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Producer<'a> {
+    /// Message ids that the server derived (IDMPAUTO) and that are not known here.
+    pub underived: u64,
     by_iid: Map<'a, StreamId>,
     oldest: VecDeque<Bytes<'a>>,
 }

@@ -14,11 +14,17 @@ use std::ops::{Bound, Range};
 use super::order::Order;
 use super::{Bytes, KeyHash, Map};
 
+/// The servers' defaults of `zset-max-listpack-entries` and `zset-max-listpack-value`.
+const PACKED_MEMBERS: usize = 128;
+const PACKED_MEMBER_BYTES: usize = 64;
+
 /// A sorted set.
 #[derive(Clone, Debug, Default)]
 pub struct SortedSet<'a> {
     members: Map<'a, f64>,
     order: Option<Box<Order>>,
+    /// A server would hold it as a skip list: it once was too large to be packed.
+    large: bool,
     /// Changes since the order was last used.
     changes: usize,
 }
@@ -74,6 +80,41 @@ impl<'a> SortedSet<'a> {
         sorted
     }
 
+    /// Whether a server with default settings would hold it packed: never more than
+    /// 128 members since it was made, nor one of more than 64 bytes.
+    ///
+    /// It matters to a score of -0 alone, whose sign such servers lose.
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
+        !self.large
+    }
+
+    /// Says that a server would hold it as a skip list from now on.
+    pub fn unpack(&mut self) {
+        self.large = true;
+    }
+
+    /// Turns scores of -0 into 0 if the whole would be packed (an RDB is loaded so).
+    pub fn forget_negative_zeros_if_small(&mut self) {
+        let packed = self.fits_packed();
+        self.large = !packed;
+        if packed {
+            for (_, score) in self.members.iter_mut() {
+                if *score == 0.0 {
+                    *score = 0.0;
+                }
+            }
+        }
+    }
+
+    /// Whether as many members of such lengths fit a packed set.
+    fn fits_packed(&self) -> bool {
+        self.len() <= PACKED_MEMBERS
+            && self
+                .iter()
+                .all(|(member, _)| member.len() <= PACKED_MEMBER_BYTES)
+    }
+
     /// Sets the score of a member; gives the old one.
     pub fn insert(&mut self, member: Bytes<'a>, score: f64) -> Option<f64> {
         let hash = self.members.is_indexed().then(|| KeyHash::of(&member));
@@ -83,6 +124,7 @@ impl<'a> SortedSet<'a> {
         };
         self.forget_unused_order();
         let Some(slot) = found else {
+            self.large |= self.len() >= PACKED_MEMBERS || member.len() > PACKED_MEMBER_BYTES;
             let slot = self.members.insert_new(hash, member, score);
             self.enter(slot);
             return None;

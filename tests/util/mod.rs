@@ -32,6 +32,7 @@ pub(crate) mod expect;
 pub(crate) mod resp;
 pub(crate) mod rng;
 pub(crate) mod server;
+pub(crate) mod writes;
 
 use std::path::PathBuf;
 

@@ -1,23 +1,28 @@
 //! `convert`: a dataset as JSON.
 
+use rdbkit::bytes::file_id::FileId;
 use rdbkit::bytes::sink::{OutputFile, OutputOptions};
 use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{AfterRdb, ByteSource, Input, Kind, Origin, Purpose};
+use rdbkit::json::Document;
 use rdbkit::json::librdb::LibrdbWriter;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::json::rdbtools::RdbtoolsWriter;
-use rdbkit::json::sink::Document;
 use rdbkit::ops::convert::{
     Conversion, ConvertOptions, Converted, convert_rdb, damage_finding, header_of_rdb,
+    header_of_store,
 };
+use rdbkit::ops::export_store::{export_entry, value_type};
+use rdbkit::ops::log::Log;
 use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::table::grouped;
+use rdbkit::select::Selection;
 
 use crate::cli::args::{Compat, ConvertArgs, Format};
 use crate::cli::exit::Exit;
-use crate::cli::open;
+use crate::cli::open::{self, Opened};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
@@ -36,15 +41,11 @@ pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
             args.input
         )));
     };
-    let input = args.input_args.open(&expanded.path)?;
-    if !matches!(input.origin().kind(), Kind::Rdb | Kind::DumpPayload) {
-        return Err(open::cannot_read(
-            input.origin().name(),
-            input.origin().kind(),
-        ));
-    }
-    // What belongs to no key stands at both ends of a file, and has to be written first.
-    let input = if args.meta { input.spooled()? } else { input };
+    let input = match args.input_args.open(expanded)? {
+        // What belongs to no key stands at both ends of a file, and has to be written first.
+        Opened::Records(input) if args.meta => Opened::Records(input.spooled()?),
+        opened => opened,
+    };
     match (args.compat, format) {
         (Some(_), Format::Ndjson) => Err(Error::usage(
             "--compat writes JSON, not NDJSON: use --to json",
@@ -141,6 +142,94 @@ fn write<W: Document + Send>(
     args: &ConvertArgs,
     printer: &Printer,
     options: ConvertOptions,
+    opened: Opened,
+    writer: W,
+) -> Result<Exit> {
+    match opened {
+        Opened::Records(input) => write_records(args, printer, options, input, writer),
+        Opened::Log(log) => write_log(args, printer, &options.selection, &log, writer),
+    }
+}
+
+/// Writes the dataset that a log leaves.
+fn write_log<W: Document + Send>(
+    args: &ConvertArgs,
+    printer: &Printer,
+    selection: &Selection,
+    log: &Log,
+    mut writer: W,
+) -> Result<Exit> {
+    let mut options = args.replay.options(args.filter.now, log.writer())?;
+    options.keep_going = args.keep_going;
+    let replayed = match args.keep_going {
+        true => open::replay_as_far(log, &options, printer)?,
+        false => open::replay(log, &options, args.strict, printer)?,
+    };
+    let store = &replayed.replayer.store;
+    if args.meta {
+        let flavor = log.writer().map(|flavor| flavor.to_string());
+        writer.header(&header_of_store(store, flavor, args.no_functions));
+    }
+    let output = output(args, log.file_ids())?;
+    let mut job = Job {
+        args,
+        printer,
+        writer,
+        output,
+    };
+    let mut keys = 0;
+    for (db, key, entry) in store.iter() {
+        if selection.matches(
+            db,
+            key,
+            value_type(&entry.value),
+            entry.expire_at_ms(),
+            None,
+        ) {
+            export_entry(db, key, entry, &mut job.writer)?;
+            keys += 1;
+            job.progress()?;
+        }
+    }
+    let converted = Converted {
+        keys,
+        functions: store.functions.len() as u64,
+        scripts: store.scripts.len() as u64,
+        ..Converted::default()
+    };
+    let exit = if replayed.exact { Exit::Done } else { Exit::No };
+    finish(job, &converted, exit)
+}
+
+/// Opens the output, which must be none of the inputs.
+fn output(args: &ConvertArgs, sources: impl IntoIterator<Item = FileId>) -> Result<OutputFile> {
+    match args.output.as_deref() {
+        None | Some("-") => OutputFile::stdout(),
+        Some(path) => OutputFile::create(
+            path,
+            &OutputOptions::new().force(args.force).sources(sources),
+        ),
+    }
+}
+
+/// Writes what remains and says what is not in it.
+fn finish<W: Document>(mut job: Job<'_, W>, converted: &Converted, exit: Exit) -> Result<Exit> {
+    job.writer.finish();
+    job.flush()?;
+    let written = job.output.commit()?;
+    let (keys, bytes) = (grouped(converted.keys), grouped(written));
+    job.printer
+        .phase(&format!("{keys} keys, {bytes} bytes written"));
+    if !job.args.meta {
+        warn_of_left_out(converted, job.printer);
+    }
+    Ok(exit)
+}
+
+fn write_records<W: Document + Send>(
+    args: &ConvertArgs,
+    printer: &Printer,
+    options: ConvertOptions,
     input: Input,
     mut writer: W,
 ) -> Result<Exit> {
@@ -163,15 +252,7 @@ fn write<W: Document + Send>(
         }
         writer.header(&header);
     }
-    let output = match args.output.as_deref() {
-        None | Some("-") => OutputFile::stdout()?,
-        Some(path) => OutputFile::create(
-            path,
-            &OutputOptions::new()
-                .force(args.force)
-                .sources(origin.file_id()),
-        )?,
-    };
+    let output = output(args, origin.file_id())?;
     let progress = Progress::watch(printer, origin.progress());
     let mut job = Job {
         args,
@@ -189,22 +270,12 @@ fn write<W: Document + Send>(
             return Err(error);
         }
     };
-    job.writer.finish();
-    job.flush()?;
-    let written = job.output.commit()?;
-    printer.phase(&format!(
-        "{} keys, {} bytes written",
-        grouped(converted.keys),
-        grouped(written)
-    ));
-    if !args.meta {
-        warn_of_left_out(&converted, printer);
-    }
-    Ok(if converted.damaged > 0 {
+    let exit = if converted.damaged > 0 {
         Exit::No
     } else {
         Exit::Done
-    })
+    };
+    finish(job, &converted, exit)
 }
 
 fn convert<W: Document + Send>(

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::CommandFactory as _;
+use rdbkit::bytes::file_id::display_path;
 use rdbkit::error::{Error, Result};
 
 use crate::cli::args::{Cli, CompletionsArgs, ManArgs};
@@ -22,7 +23,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit> {
 pub(crate) fn man(args: &ManArgs) -> Result<Exit> {
     clap_mangen::generate_to(Cli::command(), &args.dir).map_err(|e| {
         Error::io(
-            format!("cannot write manual pages into {}", args.dir.display()),
+            format!("cannot write manual pages into {}", display_path(&args.dir)),
             e,
         )
     })?;

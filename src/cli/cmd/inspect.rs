@@ -2,17 +2,21 @@
 
 use std::io::{self, Write as _};
 
+use rdbkit::bytes::file_id::display_path;
 use rdbkit::bytes::source::Source as _;
-use rdbkit::error::{Error, Result};
+use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{AfterRdb, Expanded, Kind, Purpose};
 use rdbkit::ops::inspect::{Inspection, inspect_rdb};
+use rdbkit::ops::inspect_log::{LogInspection, inspect_log};
+use rdbkit::ops::log::Log;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::inspection::{self, Subject};
 use rdbkit::report::lines;
+use rdbkit::report::{Verdict, log_inspection};
 
 use crate::cli::args::{InspectArgs, InspectFormat};
 use crate::cli::exit::{self, Exit};
-use crate::cli::open;
+use crate::cli::open::{self, Opened};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
@@ -41,7 +45,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> Result<Exit> {
         for input in inputs {
             let mut seen = Inspection::default();
             let mut subject = Subject {
-                name: input.path.display().to_string(),
+                name: display_path(&input.path),
                 ..Subject::default()
             };
             let outcome = look(args, &input, &selection, &mut subject, &mut seen, printer);
@@ -70,11 +74,9 @@ fn look(
     seen: &mut Inspection,
     printer: &Printer,
 ) -> Result<()> {
-    let input = args.input_args.open(&input.path)?;
-    let input = match input.origin().kind() {
-        Kind::Rdb => input,
-        Kind::DumpPayload => input.spooled()?,
-        kind => return Err(open::cannot_read(input.origin().name(), kind)),
+    let input = match args.input_args.open(input)? {
+        Opened::Records(input) => input,
+        Opened::Log(log) => return look_at_log(args, &log, printer),
     };
     let (origin, source) = input.into_parts();
     subject.bytes = origin.progress().total();
@@ -116,6 +118,29 @@ fn look(
         _ => None,
     };
     origin.check_unchanged()
+}
+
+/// Counts commands and says what parts there are.
+fn look_at_log(args: &InspectArgs, log: &Log, printer: &Printer) -> Result<()> {
+    let mut seen = LogInspection::default();
+    inspect_log(log, args.largest, &mut seen, &mut |finding| {
+        printer.finding(&finding.in_file(log.name()))
+    });
+    let text = match args.json || args.format == InspectFormat::Json {
+        true => lines::line("inspection", log_inspection::json(log.name(), &seen)),
+        false => log_inspection::text(log.name(), &seen).into_bytes(),
+    };
+    io::stdout()
+        .lock()
+        .write_all(&text)
+        .map_err(|e| Error::io("cannot write to stdout", e))?;
+    match seen.framed.tally.verdict(false) {
+        Verdict::Sound => log.check_unchanged(),
+        _ => Err(Error::new(ErrorKind::Damaged {
+            what: "the log is damaged",
+        })
+        .in_file(log.name())),
+    }
 }
 
 fn print(args: &InspectArgs, subject: &Subject, seen: &Inspection, is_first: bool) -> Result<()> {

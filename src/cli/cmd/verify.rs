@@ -3,17 +3,18 @@
 use std::io::{self, Write as _};
 
 use rayon::prelude::*;
+use rdbkit::bytes::file_id::display_path;
 use rdbkit::error::{Error, Result};
 use rdbkit::input::{Expanded, Purpose};
 use rdbkit::ops::pipeline::Pipeline;
-use rdbkit::ops::verify::{Verified, VerifyOptions, verify_input};
+use rdbkit::ops::verify::{Verified, VerifyOptions, verify_input, verify_log};
 use rdbkit::report::lines::{self, Object};
 use rdbkit::report::table::{bytes, grouped};
 use rdbkit::report::{Finding, Level, Tally, Verdict, junit};
 
 use crate::cli::args::{ReportFormat, VerifyArgs};
 use crate::cli::exit::Exit;
-use crate::cli::open;
+use crate::cli::open::{self, Opened};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
@@ -75,20 +76,28 @@ impl Checked {
 }
 
 fn check(args: &VerifyArgs, input: &Expanded, pipeline: Pipeline, printer: &Printer) -> Checked {
-    let name = input.path.display().to_string();
-    let input = match args.input_args.open(&input.path) {
-        Ok(input) => input,
+    let name = display_path(&input.path);
+    let opened = match args.input_args.open(input) {
+        Ok(opened) => opened,
         Err(error) => return Checked::unable(&name, &error),
     };
     printer.phase(&format!("{name}: checking"));
-    let progress = Progress::watch(printer, input.origin().progress());
     let mut findings = Vec::new();
     let options = VerifyOptions {
         shallow: args.shallow,
         pipeline,
     };
-    let verified = verify_input(input, options, &mut |finding| findings.push(finding));
-    drop(progress);
+    let mut report = |finding| findings.push(finding);
+    let verified = match opened {
+        Opened::Records(input) => {
+            let _progress = Progress::watch(printer, input.origin().progress());
+            verify_input(input, options, &mut report)
+        }
+        Opened::Log(log) => match args.replay.options(args.now, log.writer()) {
+            Ok(replay) => verify_log(&log, options, &replay, &mut report),
+            Err(error) => return Checked::unable(&name, &error),
+        },
+    };
     printer.phase(&format!(
         "{name}: {} keys in {}",
         grouped(verified.keys),
@@ -237,6 +246,7 @@ fn sentence(verified: &Verified, verdict: Verdict) -> String {
         .map(|dialect| dialect.to_string())
         .into_iter()
         .collect();
+    facts.extend(verified.commands.map(|commands| count(commands, "record")));
     facts.push(count(verified.keys, "key"));
     facts.push(bytes(verified.bytes));
     let word = verdict.as_str();
@@ -255,6 +265,7 @@ fn summary(verified: &Verified, verdict: Verdict) -> Object {
         .optional("magic", verified.dialect.map(|dialect| dialect.magic()))
         .optional_number("version", verified.dialect.map(|dialect| dialect.version))
         .number("bytes", verified.bytes)
+        .optional_number("commands", verified.commands)
         .number("keys", verified.keys)
         .number("expires", verified.expires)
         .object("findings", lines::tally(&verified.tally))

@@ -7,7 +7,7 @@
 use super::RawValue;
 use crate::error::{Parsed, Result};
 use crate::rdb::length::length;
-use crate::rdb::module::{ModuleId, ModuleItem, ModuleItems, skip_items};
+use crate::rdb::module::{ModuleId, ModuleItems, json_document, skip_items};
 
 /// A module's value.
 #[derive(Clone, Debug)]
@@ -44,21 +44,9 @@ impl<'a> ModuleValue<'a> {
     /// # Errors
     /// An LZF block that does not expand.
     pub fn json_text(&self) -> Result<Option<Vec<u8>>> {
-        let id = self.id()?;
-        let mut items = self.items()?;
-        match (
-            id.name().as_str(),
-            id.encoding_version(),
-            items.next(),
-            items.next(),
-        ) {
-            ("ReJSON-RL", 3, Some(ModuleItem::String(text)), None) => match text.to_vec() {
-                Ok(text) => Ok(Some(text)),
-                Err(flaw) => Err(self
-                    .0
-                    .locate(nom::Err::Failure(flaw.in_string(self.0.bytes)))),
-            },
-            _ => Ok(None),
-        }
+        json_document(self.id()?, self.items()?).map_err(|flaw| {
+            self.0
+                .locate(nom::Err::Failure(flaw.in_string(self.0.bytes)))
+        })
     }
 }

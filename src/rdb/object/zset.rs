@@ -92,6 +92,11 @@ impl<'a> Zset<'a> {
     /// How every server orders this encoding in a file: `Less` is ascending.
     ///
     /// Binary scores came with 4.0, whose release candidates still wrote hash order.
+    /// Whether it stands member by member, which loaders read into a skip list first.
+    pub(crate) fn is_skiplist(&self) -> bool {
+        matches!(self.layout, Layout::TextScores | Layout::BinaryScores)
+    }
+
     pub(crate) fn file_order(&self, dialect: Dialect) -> Option<Ordering> {
         match self.layout {
             Layout::Ziplist | Layout::Listpack => Some(Ordering::Less),

@@ -1,0 +1,171 @@
+//! `digest`: forty hexadecimal digits, equal to DEBUG DIGEST.
+
+use std::io::{self, Write as _};
+
+use rdbkit::bytes::source::Source as _;
+use rdbkit::error::{Error, ErrorKind, Result};
+use rdbkit::input::{AfterRdb, Kind, Purpose};
+use rdbkit::json::escape::write_string;
+use rdbkit::num::Flavor;
+use rdbkit::ops::digest::{DigestOptions, Digested, PerKey, digest_rdb, digest_store};
+use rdbkit::ops::export_store::value_type;
+use rdbkit::ops::log::Log;
+use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Record};
+use rdbkit::report::table::grouped;
+use rdbkit::select::Selection;
+use rdbkit::store::digest::Digest;
+
+use crate::cli::args::DigestArgs;
+use crate::cli::exit::Exit;
+use crate::cli::open::{self, Opened};
+use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
+
+/// Digests one input.
+pub(crate) fn run(args: &DigestArgs, printer: &Printer) -> Result<Exit> {
+    let digested = digest(args, printer)?;
+    printer.phase(&format!(
+        "{} keys digested as {}",
+        grouped(digested.keys),
+        digested.flavor
+    ));
+    let Some(total) = digested.total else {
+        let types: Vec<_> = digested
+            .unknowable
+            .iter()
+            .map(|(name, keys)| format!("{name} ({} keys)", grouped(*keys)))
+            .collect();
+        let what = format!("digest of {}: only the module knows it", types.join(", "));
+        return Err(Error::new(ErrorKind::Unsupported { what: what.into() }).in_file(&args.input));
+    };
+    let mut exit = Exit::Done;
+    if digested.flavor_assumed && digested.depends_on_flavor {
+        let flavor = digested.flavor;
+        printer.warning(&format!(
+            "{}: the file names no server; digested as {flavor}, others print some of its scores or field TTLs differently (--flavor)",
+            args.input
+        ));
+        exit = if args.strict {
+            Exit::Unable
+        } else {
+            Exit::Done
+        };
+    }
+    print(format!("{total}\n").as_bytes())?;
+    Ok(exit)
+}
+
+fn print(text: &[u8]) -> Result<()> {
+    io::stdout()
+        .lock()
+        .write_all(text)
+        .map_err(|e| Error::io("cannot write to stdout", e))
+}
+
+fn digest(args: &DigestArgs, printer: &Printer) -> Result<Digested> {
+    let selection = args.filter.selection()?;
+    let parse = |name: &String| {
+        let unknown = || {
+            Error::usage(format!(
+                "--flavor {name}: not a release, as redis-7.2 or valkey-9.1"
+            ))
+        };
+        Flavor::parse(name).ok_or_else(unknown)
+    };
+    let options = DigestOptions {
+        flavor: args.flavor.as_ref().map(parse).transpose()?,
+        now_ms: args.filter.now_ms(),
+        per_key: args.per_key,
+    };
+    let expansion = open::expand(&args.input, Purpose::Single, printer)?;
+    let [expanded] = expansion.inputs.as_slice() else {
+        return Err(Error::usage(format!(
+            "{}: digest takes one input",
+            args.input
+        )));
+    };
+    let input = match args.input_args.open(expanded)? {
+        Opened::Records(input) => input,
+        Opened::Log(log) => return digest_of_log(args, &log, options, &selection, printer),
+    };
+    let (origin, source) = input.into_parts();
+    let _progress = Progress::watch(printer, origin.progress());
+    let mut key_scratch = Vec::new();
+    let wants = |record: &Record<'_>| {
+        if selection.is_everything() {
+            return Ok(true);
+        }
+        let key = record.key_bytes(&mut key_scratch)?;
+        Ok(selection.matches(
+            record.db,
+            key,
+            record.value_type(),
+            record.expire_at_ms,
+            Some(record.encoded_len()),
+        ))
+    };
+    if origin.kind() == Kind::DumpPayload {
+        let mut reader = PayloadReader::new(source.data(), ChecksumMode::Require);
+        return digest_rdb(&mut reader, options, wants, print_key)
+            .map_err(|error| origin.explain(error));
+    }
+    let mut reader = RdbReader::new(source).at_offset(origin.base_offset());
+    let digested = digest_rdb(&mut reader, options, wants, print_key)
+        .map_err(|error| origin.explain(error))?;
+    let offset = reader.offset();
+    match origin.after_rdb(&mut reader.into_source(), offset)? {
+        AfterRdb::Log => {
+            let what = "the log behind the RDB of a hybrid AOF";
+            return Err(Error::new(ErrorKind::Unsupported { what: what.into() })
+                .at_offset(offset)
+                .in_file(origin.name()));
+        }
+        AfterRdb::Trailing { offset } => {
+            printer.warning(&format!(
+                "{}: bytes after the end of the RDB are left out (at {offset:#x})",
+                origin.name()
+            ));
+        }
+        _ => {}
+    }
+    origin.check_unchanged()?;
+    Ok(digested)
+}
+
+/// Replays a log and digests the keys that it leaves.
+fn digest_of_log(
+    args: &DigestArgs,
+    log: &Log,
+    options: DigestOptions,
+    selection: &Selection,
+    printer: &Printer,
+) -> Result<Digested> {
+    let flavor = options.flavor.or_else(|| log.writer());
+    let replay = args.replay.options(args.filter.now, flavor)?;
+    let replayed = open::replay(log, &replay, args.strict, printer)?;
+    let options = DigestOptions { flavor, ..options };
+    digest_store(
+        &replayed.replayer.store,
+        options,
+        |db, key, entry| {
+            selection.matches(
+                db,
+                key,
+                value_type(&entry.value),
+                entry.expire_at_ms(),
+                None,
+            )
+        },
+        print_key,
+    )
+}
+
+fn print_key(line: PerKey<'_>) -> Result<()> {
+    let digest = line
+        .digest
+        .map_or("unknown".to_owned(), |digest: Digest| digest.to_string());
+    let mut text = format!("{digest} {} ", line.db).into_bytes();
+    write_string(line.key, &mut text);
+    text.push(b'\n');
+    print(&text)
+}

@@ -1,0 +1,372 @@
+//! `digest` of an RDB: DEBUG DIGEST of its dataset, key by key, without loading it.
+//!
+//! Keys may come in any order (see [`crate::store::digest`]), so one pass with one
+//! value in hand is enough, whatever the size of the file.
+
+use std::collections::BTreeMap;
+
+use super::export::export_record;
+use super::export_store::export_entry;
+use crate::bytes::Text;
+use crate::error::Result;
+use crate::model::ValueType;
+use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
+use crate::model::stream::{StreamId, StreamState};
+use crate::num::{Flavor, digest_score_text};
+use crate::rdb::{Dialect, Family, Item, ReadItems, Record, Scratch};
+use crate::store::digest::{Digest, KeyDigest, SILENT_MODULES, TotalDigest, Type};
+use crate::store::{Entry, Store};
+
+/// What a digest was made of.
+#[derive(Clone, Debug)]
+pub struct Digested {
+    /// The digest, if every key's could be known.
+    pub total: Option<Digest>,
+    /// Keys that were digested.
+    pub keys: u64,
+    /// Keys whose digest only their module knows, by type name.
+    pub unknowable: BTreeMap<String, u64>,
+    /// Whether another flavour could give another digest: a score whose two texts
+    /// differ, or a deadline of a field.
+    pub depends_on_flavor: bool,
+    /// The flavour that was used.
+    pub flavor: Flavor,
+    /// Whether it was only assumed, because neither the caller nor the file names one.
+    pub flavor_assumed: bool,
+}
+
+/// The flavour of a file that does not name its server.
+pub const ASSUMED_FLAVOR: Flavor = Flavor::redis(8, 6);
+
+/// The flavour of the server that wrote a file, as its aux fields or else its version tell.
+#[must_use]
+pub fn flavor_of(dialect: Option<Dialect>, server: Option<&str>) -> Option<Flavor> {
+    let by_version = || match dialect? {
+        Dialect {
+            family: Family::Valkey,
+            ..
+        } => Some(Flavor::valkey(9, 1)),
+        // All releases up to 7.0 print scores alike and have no field TTLs.
+        Dialect { version: ..=9, .. } => Some(Flavor::redis(6, 2)),
+        Dialect { version: 10, .. } => Some(Flavor::redis(7, 0)),
+        // Valkey 7.2 and 8 share 11 with Redis 7.2.
+        Dialect { version: 11, .. } => None,
+        Dialect { version: 12, .. } => Some(Flavor::redis(7, 4)),
+        Dialect { .. } => Some(Flavor::redis(8, 6)),
+    };
+    server.and_then(Flavor::parse).or_else(by_version)
+}
+
+/// How to digest.
+#[derive(Clone, Copy, Debug)]
+pub struct DigestOptions {
+    /// Whose digest; the file's own server if `None`.
+    pub flavor: Option<Flavor>,
+    /// The time that counts as now, for releases that hide expired fields.
+    pub now_ms: i64,
+    /// Whether each key's own digest is wanted too.
+    pub per_key: bool,
+}
+
+/// Which key a line of `--per-key` is about.
+#[derive(Clone, Copy, Debug)]
+pub struct PerKey<'k> {
+    /// Database.
+    pub db: u32,
+    /// The key.
+    pub key: &'k [u8],
+    /// DEBUG DIGEST-VALUE; `None` if only its module knows.
+    pub digest: Option<Digest>,
+}
+
+/// Digests the chosen keys of an RDB; `per_key` gets each one's DIGEST-VALUE.
+///
+/// # Errors
+/// A broken frame or value, a checksum that differs, or what the closures return.
+pub fn digest_rdb(
+    reader: &mut impl ReadItems,
+    options: DigestOptions,
+    mut wants: impl FnMut(&Record<'_>) -> Result<bool>,
+    mut per_key: impl FnMut(PerKey<'_>) -> Result<()>,
+) -> Result<Digested> {
+    let mut sums = Sums::new(options);
+    let (mut dialect, mut aux) = (None, Vec::new());
+    let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
+    reader.for_each(|item, _span| {
+        let record = match item {
+            Item::Key(record) => record,
+            Item::Header(header) => {
+                dialect = Some(*header);
+                return Ok(());
+            }
+            Item::Aux { key, value } if sums.done.keys == 0 => {
+                aux.extend(key.to_vec().ok().zip(value.to_vec().ok()));
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        if !wants(record)? {
+            return Ok(());
+        }
+        if sums.done.keys == 0 {
+            let own = || flavor_of(dialect, super::convert::flavor(&aux).as_deref());
+            sums.begin(options.flavor.or_else(own));
+        }
+        export_record(record, &mut scratch, &mut key_scratch, &mut sums.sink)?;
+        let key = record.key_bytes(&mut key_scratch)?;
+        sums.add(record.db, key, &mut per_key)
+    })?;
+    Ok(sums.finish())
+}
+
+/// Digests the chosen keys of a keyspace.
+///
+/// # Errors
+/// A module's data that does not expand, or what `per_key` returns.
+pub fn digest_store(
+    store: &Store<'_>,
+    options: DigestOptions,
+    mut wants: impl FnMut(u32, &[u8], &Entry<'_>) -> bool,
+    mut per_key: impl FnMut(PerKey<'_>) -> Result<()>,
+) -> Result<Digested> {
+    let mut sums = Sums::new(options);
+    sums.begin(options.flavor);
+    for (db, key, entry) in store
+        .iter()
+        .filter(|(db, key, entry)| wants(*db, key, entry))
+    {
+        export_entry(db, key, entry, &mut sums.sink)?;
+        sums.add(db, key, &mut per_key)?;
+    }
+    Ok(sums.finish())
+}
+
+/// Adds keys up.
+#[derive(Debug)]
+struct Sums {
+    done: Digested,
+    total: TotalDigest,
+    sink: DigestSink,
+}
+
+impl Sums {
+    fn new(options: DigestOptions) -> Self {
+        let done = Digested {
+            total: None,
+            keys: 0,
+            unknowable: BTreeMap::new(),
+            depends_on_flavor: false,
+            flavor: ASSUMED_FLAVOR,
+            flavor_assumed: false,
+        };
+        let sink = DigestSink {
+            options,
+            flavor: ASSUMED_FLAVOR,
+            state: None,
+            depends_on_flavor: false,
+        };
+        Sums {
+            done,
+            total: TotalDigest::default(),
+            sink,
+        }
+    }
+
+    /// Settles the flavour, before the first key.
+    fn begin(&mut self, flavor: Option<Flavor>) {
+        self.done.flavor_assumed = flavor.is_none();
+        self.done.flavor = flavor.unwrap_or(ASSUMED_FLAVOR);
+        self.sink.flavor = self.done.flavor;
+    }
+
+    /// Adds the key that the sink was told.
+    fn add(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        per_key: &mut impl FnMut(PerKey<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.done.keys += 1;
+        self.done.depends_on_flavor |= self.sink.depends_on_flavor;
+        let digest = match self.sink.take() {
+            Ok((with_key, alone)) => {
+                self.total.add(db, with_key);
+                alone
+            }
+            Err(name) => {
+                *self.done.unknowable.entry(name).or_default() += 1;
+                None
+            }
+        };
+        match self.sink.options.per_key {
+            true => per_key(PerKey { db, key, digest }),
+            false => Ok(()),
+        }
+    }
+
+    fn finish(mut self) -> Digested {
+        self.done.total = self.done.unknowable.is_empty().then(|| self.total.finish());
+        self.done
+    }
+}
+
+/// Digests one key at a time, with its name and without.
+#[derive(Debug)]
+struct DigestSink {
+    options: DigestOptions,
+    flavor: Flavor,
+    state: Option<KeyState>,
+    depends_on_flavor: bool,
+}
+
+#[derive(Debug)]
+struct KeyState {
+    with_key: KeyDigest,
+    alone: Option<KeyDigest>,
+    value_type: ValueType,
+    expires: bool,
+    /// The type's name, if its digest cannot be known.
+    unknowable: Option<String>,
+}
+
+impl DigestSink {
+    /// Both digests of the key that ended, or the name of a type whose digest is not known.
+    fn take(&mut self) -> std::result::Result<(Digest, Option<Digest>), String> {
+        let Some(state) = self.state.take() else {
+            return Err("nothing".to_owned());
+        };
+        match state.unknowable {
+            Some(name) => Err(name),
+            None => Ok((
+                state.with_key.finish(state.expires),
+                state.alone.map(|alone| alone.finish(state.expires)),
+            )),
+        }
+    }
+
+    fn both(&mut self, mut feed: impl FnMut(&mut KeyDigest)) {
+        if let Some(state) = &mut self.state {
+            feed(&mut state.with_key);
+            state.alone.as_mut().map(&mut feed);
+        }
+    }
+}
+
+impl ValueSink for DigestSink {
+    fn wants_score_order(&self) -> bool {
+        false
+    }
+
+    fn begin_key(&mut self, head: &KeyHead<'_>) {
+        let kind = match head.value_type {
+            ValueType::String => Type::String,
+            ValueType::List => Type::List,
+            ValueType::Set => Type::Set,
+            ValueType::Zset => Type::SortedSet,
+            ValueType::Hash => Type::Hash,
+            ValueType::Stream => Type::Stream,
+            ValueType::Array | ValueType::Module => Type::VectorSet,
+        };
+        self.depends_on_flavor = false;
+        self.state = Some(KeyState {
+            with_key: KeyDigest::new(Some(head.key), kind, self.flavor),
+            alone: self
+                .options
+                .per_key
+                .then(|| KeyDigest::new(None, kind, self.flavor)),
+            value_type: head.value_type,
+            expires: head.expire_at_ms.is_some(),
+            unknowable: (head.value_type == ValueType::Array).then(|| "array".to_owned()),
+        });
+    }
+
+    fn string(&mut self, text: Text<'_>) {
+        let mut buffer = itoa::Buffer::new();
+        let bytes = text.as_bytes(&mut buffer);
+        self.both(|digest| digest.element(bytes));
+    }
+
+    fn begin_value(&mut self) {}
+
+    fn element(&mut self, element: Text<'_>) {
+        let mut buffer = itoa::Buffer::new();
+        let bytes = element.as_bytes(&mut buffer);
+        match self.state.as_ref().map(|state| state.value_type) {
+            Some(ValueType::Set) => self.both(|digest| digest.member(bytes)),
+            _ => self.both(|digest| digest.element(bytes)),
+        }
+    }
+
+    fn scored(&mut self, member: Text<'_>, score: f64) {
+        let mut buffer = itoa::Buffer::new();
+        let bytes = member.as_bytes(&mut buffer);
+        self.both(|digest| digest.scored(bytes, score));
+        if !self.depends_on_flavor {
+            let text = |flavor| digest_score_text(score, flavor);
+            self.depends_on_flavor = text(Flavor::redis(6, 2)) != text(Flavor::redis(8, 6));
+        }
+    }
+
+    fn field(&mut self, field: Text<'_>, value: Text<'_>, expire_at_ms: Option<i64>) {
+        let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (field, value) = (field.as_bytes(&mut first), value.as_bytes(&mut second));
+        let now_ms = self.options.now_ms;
+        self.both(|digest| digest.field(field, value, expire_at_ms, now_ms));
+        self.depends_on_flavor |= expire_at_ms.is_some();
+    }
+
+    fn entry(&mut self, id: StreamId, fields: &mut dyn Iterator<Item = (Text<'_>, Text<'_>)>) {
+        self.both(|digest| digest.stream_entry(id));
+        for (field, value) in fields {
+            for text in [field, value] {
+                let mut buffer = itoa::Buffer::new();
+                let bytes = text.as_bytes(&mut buffer);
+                self.both(|digest| digest.element(bytes));
+            }
+        }
+    }
+
+    fn stream_state(&mut self, _state: &StreamState) {}
+
+    fn item(&mut self, _index: u64, _text: Text<'_>) {}
+
+    fn array_state(&mut self, _insert_index: Option<u64>) {}
+
+    fn module(
+        &mut self,
+        name: &str,
+        _encoding_version: u16,
+        data: Option<&ModuleData>,
+        _items: &mut dyn Iterator<Item = ModuleField>,
+        _encoded_len: u64,
+    ) {
+        match data {
+            Some(ModuleData::VectorSet(set)) => self.both(|digest| {
+                let elements = set.elements.iter().map(|element| {
+                    (
+                        &element.vector[..],
+                        &element.name[..],
+                        element.attributes.as_deref(),
+                    )
+                });
+                digest.vectors(set.dim, set.elements.len(), elements);
+            }),
+            _ if SILENT_MODULES.contains(&name) => {}
+            _ => {
+                if let Some(state) = &mut self.state {
+                    state.unknowable = Some(name.to_owned());
+                }
+            }
+        }
+    }
+
+    fn end_value(&mut self) {}
+
+    fn end_key(&mut self) -> bool {
+        true
+    }
+
+    fn abandon_key(&mut self) {
+        self.state = None;
+    }
+}

@@ -1,0 +1,258 @@
+//! From an input to the parts of a log: one file, or a set with its manifest.
+
+use std::path::Path;
+
+use crate::aof::{AofSet, LogReader, LogStats};
+use crate::bytes::file_id::FileId;
+use crate::bytes::source::Source as _;
+use crate::error::{Code, Error, ErrorKind, Fault, Result};
+use crate::input::{ByteSource, Input, Kind, MappedSource, OpenOptions, Origin};
+use crate::num::Flavor;
+use crate::ops::replay::{LogPart, ReplayOptions, Replayed, replay_log, writer_of};
+use crate::rdb::{ChecksumMode, Item, Items, RdbReader, RdbString, ReadItems as _};
+use crate::report::{Finding, Level, Tally};
+
+/// The open files of a log.
+#[derive(Debug)]
+pub struct Log {
+    name: String,
+    files: Vec<LogFile>,
+    /// What folder and manifest say, for a set.
+    pub set: Option<AofSet>,
+}
+
+#[derive(Debug)]
+struct LogFile {
+    /// The part's name in findings; none for a log of one file.
+    part: Option<String>,
+    origin: Origin,
+    source: MappedSource,
+}
+
+impl Log {
+    /// Opens a set by its manifest, its folder or the data folder around it.
+    ///
+    /// # Errors
+    /// No manifest or a bad one, a part that cannot be opened.
+    pub fn open_set(path: &Path) -> Result<Log> {
+        let name = path.display().to_string();
+        let set = AofSet::open(path).map_err(|error| error.in_file(&name))?;
+        let mut files = Vec::new();
+        for part in &set.parts {
+            let options = OpenOptions::new().map(true).as_kind(Kind::Aof);
+            let label = part
+                .path
+                .file_name()
+                .map(|file| file.to_string_lossy().into_owned());
+            files.push(LogFile::open(Input::open(&part.path, &options)?, label)?);
+        }
+        Ok(Log {
+            name,
+            files,
+            set: Some(set),
+        })
+    }
+
+    /// Takes a log of one file.
+    ///
+    /// # Errors
+    /// A pipe that cannot be read or kept.
+    pub fn of_input(input: Input) -> Result<Log> {
+        let name = input.origin().name().to_owned();
+        Ok(Log {
+            name,
+            files: vec![LogFile::open(input, None)?],
+            set: None,
+        })
+    }
+
+    /// The log as the user named it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which files it is read from, so that none becomes an output.
+    #[must_use]
+    pub fn file_ids(&self) -> Vec<FileId> {
+        self.files
+            .iter()
+            .filter_map(|file| file.origin.file_id())
+            .collect()
+    }
+
+    /// The parts, in the order in which servers load them.
+    #[must_use]
+    pub fn parts(&self) -> Vec<LogPart<'_>> {
+        self.files
+            .iter()
+            .map(|file| LogPart {
+                name: file.part.clone(),
+                bytes: file.source.data(),
+            })
+            .collect()
+    }
+
+    /// Bytes of all parts.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files
+            .iter()
+            .map(|file| file.source.data().len() as u64)
+            .sum()
+    }
+
+    /// What a person should know of folder and manifest.
+    #[must_use]
+    pub fn layout_findings(&self) -> Vec<Finding> {
+        let findings = self.set.iter().flat_map(|set| &set.findings);
+        findings
+            .map(|found| {
+                let level = if found.is_error() {
+                    Level::Error
+                } else {
+                    Level::Warning
+                };
+                let file = found.path().display().to_string();
+                Finding::told(level, found.code(), Fault::Input, found.to_string()).in_file(file)
+            })
+            .collect()
+    }
+
+    /// The server that wrote the log, if its RDB says.
+    #[must_use]
+    pub fn writer(&self) -> Option<Flavor> {
+        writer_of(self.files.first()?.source.data())
+    }
+
+    /// Replays the log into a keyspace that borrows from it.
+    ///
+    /// What folder and manifest say is reported first; a missing part makes the
+    /// keyspace inexact.
+    ///
+    /// # Errors
+    /// A place to stop at that makes no sense.
+    pub fn replay(
+        &self,
+        options: &ReplayOptions,
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<Replayed<'_>> {
+        let layout = self.layout_findings();
+        let mut replayed = replay_log(&self.parts(), options, report)?;
+        for finding in layout {
+            replayed.exact &= finding.level != Level::Error;
+            replayed.tally.add(&finding);
+            report(finding);
+        }
+        if replayed.counters().relative_times > 0 {
+            let message = format!(
+                "{} times relative to now were taken as relative to the nearest annotation, or else to this moment (--now)",
+                replayed.counters().relative_times
+            );
+            let finding =
+                Finding::told(Level::Warning, Code::ReplayRejected, Fault::Usage, message);
+            replayed.tally.add(&finding);
+            report(finding);
+        }
+        Ok(replayed)
+    }
+
+    /// Reads only the framing: records, annotations, transactions.
+    pub fn frame(&self, report: &mut dyn FnMut(Finding)) -> Framed {
+        let mut framed = Framed::default();
+        let mut add = |finding: Finding| {
+            framed.tally.add(&finding);
+            report(finding);
+        };
+        self.layout_findings().into_iter().for_each(&mut add);
+        let last = self.files.len().saturating_sub(1);
+        for (index, file) in self.files.iter().enumerate() {
+            let bytes = file.source.data();
+            let mut start = 0;
+            if bytes.starts_with(b"REDIS") || bytes.starts_with(b"VALKEY") {
+                let mut reader = RdbReader::from_slice(bytes);
+                if let Err(error) = reader.for_each(|_, _| Ok(())) {
+                    add(file.in_part(Finding::of_error(&error, Level::Error)));
+                    continue;
+                }
+                start = usize::try_from(reader.offset()).unwrap_or(bytes.len());
+            }
+            let mut reader = LogReader::new(&bytes[start..], start as u64);
+            while let Some(event) = reader.next_event() {
+                framed.stats.record(&event);
+            }
+            let Some((end, error)) = reader.end().and_then(|end| Some((end, end.error()?))) else {
+                continue;
+            };
+            let tolerated = end.server_accepts || (end.is_dropped_by_servers() && index == last);
+            let level = if tolerated {
+                Level::Warning
+            } else {
+                Level::Error
+            };
+            add(file.in_part(Finding::of_error(&error, level)));
+        }
+        framed
+    }
+
+    /// Checks that every file is as it was when it was opened.
+    ///
+    /// # Errors
+    /// `input_changed`.
+    pub fn check_unchanged(&self) -> Result<()> {
+        self.files
+            .iter()
+            .try_for_each(|file| file.origin.check_unchanged())
+    }
+}
+
+/// What the framing of a log says.
+#[derive(Clone, Debug, Default)]
+pub struct Framed {
+    /// Commands by name, annotations.
+    pub stats: LogStats,
+    /// Findings by code.
+    pub tally: Tally,
+}
+
+impl LogFile {
+    fn in_part(&self, mut finding: Finding) -> Finding {
+        finding.place.part.clone_from(&self.part);
+        finding
+    }
+
+    fn open(input: Input, part: Option<String>) -> Result<LogFile> {
+        let (origin, source) = input.spooled()?.into_parts();
+        match source {
+            ByteSource::Mapped(source) => Ok(LogFile {
+                part,
+                origin,
+                source,
+            }),
+            _ => Err(Error::new(ErrorKind::Internal("a spooled input is mapped"))),
+        }
+    }
+}
+
+/// Whether the head of an RDB says that it is the preamble or base of an AOF
+/// (`aof-preamble`, `aof-base`): then a log may follow it.
+#[must_use]
+pub fn says_preamble(head: &[u8]) -> bool {
+    const FIRST_ITEMS: usize = 32;
+    Items::new(head).take(FIRST_ITEMS).any(|item| match item {
+        Ok(Item::Aux {
+            key: RdbString::Raw(b"aof-preamble" | b"aof-base"),
+            value,
+        }) => value.to_vec().is_ok_and(|value| value == b"1"),
+        _ => false,
+    })
+}
+
+/// Whether a log follows an RDB that is all in memory.
+#[must_use]
+pub fn is_preamble(bytes: &[u8]) -> bool {
+    let mut reader = RdbReader::from_slice(bytes).checksum(ChecksumMode::Skip);
+    let framed = reader.for_each(|_, _| Ok(()));
+    let offset = usize::try_from(reader.offset()).unwrap_or(usize::MAX);
+    framed.is_ok() && matches!(bytes.get(offset), Some(b'*' | b'#'))
+}

@@ -1,0 +1,398 @@
+//! Replays whole logs: single files, with or without an RDB before them, and sets of parts.
+//!
+//! A command that its server would have refused is reported and replay goes on, as
+//! servers do. What servers stop at, and what this program cannot replay, ends the
+//! replay: the store then holds the state before it, and [`Replayed::exact`] is false.
+
+use crate::aof::annotation::Annotation;
+use crate::aof::layout::Content;
+use crate::aof::{Event, LogReader};
+use crate::error::{Code, Context, Error, Fault, Result};
+use crate::num::Flavor;
+use crate::rdb::{Dialect, Item, Items, RdbString, Scratch};
+use crate::replay::txn::{Rejected, Transactions};
+use crate::replay::{Counters, Loaded, Options, Reject, Replayer};
+use crate::report::{Finding, Level, Tally};
+
+/// Where to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Until {
+    /// At the end.
+    #[default]
+    End,
+    /// Before the first annotation that is later than these seconds since 1970.
+    Timestamp(i64),
+    /// Before the first record that ends after this offset, counted over all parts in
+    /// the order in which they are loaded.
+    Offset(u64),
+    /// Before the command of this number, counted from 1 over all parts; MULTI and
+    /// EXEC count.
+    Command(u64),
+}
+
+/// How to replay a log.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ReplayOptions {
+    /// How commands act.
+    pub replay: Options,
+    /// Where to stop.
+    pub until: Until,
+    /// Go on after what servers or this program cannot replay, leaving it out.
+    pub keep_going: bool,
+}
+
+/// One file of a log, in memory.
+#[derive(Clone, Debug)]
+pub struct LogPart<'a> {
+    /// Its name in findings; none for a log of one file.
+    pub name: Option<String>,
+    /// All of it.
+    pub bytes: &'a [u8],
+}
+
+/// What a replay gave.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Replayed<'a> {
+    /// The keyspace, and what the commands did.
+    pub replayer: Replayer<'a>,
+    /// Records read, MULTI and EXEC among them.
+    pub records: u64,
+    /// Whether the keyspace is what a server would have, cut tails aside.
+    pub exact: bool,
+    /// Whether the place to stop at came before the end.
+    pub stopped: bool,
+    /// Transactions without their EXEC, and cut records, left out as servers do.
+    pub dropped_tails: u64,
+    /// Empty collections and module aux records of RDBs that were left out.
+    pub left_out: u64,
+    /// Annotations seen.
+    pub annotations: u64,
+    /// The dialect of the RDB before the log.
+    pub dialect: Option<Dialect>,
+    /// Findings by code.
+    pub tally: Tally,
+}
+
+impl Replayed<'_> {
+    /// What the commands did.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.replayer.counters()
+    }
+}
+
+/// The server that wrote an RDB, by its aux fields.
+#[must_use]
+pub fn writer_of(bytes: &[u8]) -> Option<Flavor> {
+    for item in Items::new(bytes).take(16) {
+        match item.ok()? {
+            Item::Aux {
+                key: RdbString::Raw(key @ (b"redis-ver" | b"valkey-ver")),
+                value: RdbString::Raw(version),
+            } => {
+                let product = if key == b"redis-ver" {
+                    "redis"
+                } else {
+                    "valkey"
+                };
+                let version = std::str::from_utf8(version).ok()?;
+                return Flavor::parse(&format!("{product}-{version}"));
+            }
+            Item::Header(_) | Item::Aux { .. } => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Replays the parts of a log in order; their bytes must outlive the keyspace.
+///
+/// # Errors
+/// Only what makes no sense to ask: a place to stop inside an RDB. Everything else is
+/// a finding.
+pub fn replay_log<'a>(
+    parts: &[LogPart<'a>],
+    options: &ReplayOptions,
+    report: &mut dyn FnMut(Finding),
+) -> Result<Replayed<'a>> {
+    let mut driver = Driver {
+        options,
+        report,
+        replayed: Replayed {
+            replayer: Replayer::new(options.replay),
+            records: 0,
+            exact: true,
+            stopped: false,
+            dropped_tails: 0,
+            left_out: 0,
+            annotations: 0,
+            dialect: None,
+            tally: Tally::default(),
+        },
+        part: None,
+        part_start: 0,
+    };
+    for (at, part) in parts.iter().enumerate() {
+        driver.part.clone_from(&part.name);
+        if !driver.part(part.bytes, at + 1 == parts.len())? {
+            break;
+        }
+        driver.part_start += part.bytes.len() as u64;
+    }
+    let mut replayed = driver.replayed;
+    if matches!(options.until, Until::Timestamp(_)) && replayed.annotations == 0 {
+        let finding = finding(
+            Level::Warning,
+            Code::Usage,
+            Fault::Usage,
+            Context::default(),
+            "no annotation says what time it was: the whole log was replayed".into(),
+        );
+        replayed.tally.add(&finding);
+        report(finding);
+    }
+    Ok(replayed)
+}
+
+fn finding(level: Level, code: Code, fault: Fault, place: Context, message: String) -> Finding {
+    Finding {
+        level,
+        code,
+        fault,
+        place,
+        expected: None,
+        found: None,
+        message,
+    }
+}
+
+struct Driver<'o, 'a> {
+    options: &'o ReplayOptions,
+    report: &'o mut dyn FnMut(Finding),
+    replayed: Replayed<'a>,
+    part: Option<String>,
+    /// Bytes of the parts before this one.
+    part_start: u64,
+}
+
+impl<'a> Driver<'_, 'a> {
+    fn say(&mut self, mut finding: Finding) {
+        finding.place.part.clone_from(&self.part);
+        self.replayed.tally.add(&finding);
+        (self.report)(finding);
+    }
+
+    /// Something that the keyspace lacks now; says whether to go on.
+    fn inexact(&mut self, finding: Finding) -> bool {
+        self.say(finding);
+        self.replayed.exact = false;
+        self.options.keep_going
+    }
+
+    /// One file; false to stop.
+    fn part(&mut self, bytes: &'a [u8], is_last: bool) -> Result<bool> {
+        self.replayed.replayer.begin_file();
+        let mut rest = bytes;
+        if Content::of(bytes.get(..16).unwrap_or(bytes)) == Content::Rdb {
+            let mut items = Items::new(bytes);
+            if !self.rdb(&mut items) {
+                return Ok(false);
+            }
+            rest = items.rest();
+            let used = (bytes.len() - rest.len()) as u64;
+            if matches!(self.options.until, Until::Offset(until) if until < self.part_start + used)
+            {
+                return Err(Error::usage("the place to stop at lies inside an RDB"));
+            }
+        }
+        let offset = (bytes.len() - rest.len()) as u64;
+        Ok(self.log(rest, offset, is_last))
+    }
+
+    fn rdb(&mut self, items: &mut Items<'a>) -> bool {
+        let mut scratch = Scratch::new();
+        for item in items {
+            let loaded = item.and_then(|item| {
+                if let Item::Header(dialect) = &item {
+                    self.replayed.dialect = Some(*dialect);
+                }
+                self.replayed.replayer.load(&item, &mut scratch)
+            });
+            match loaded {
+                Ok(Loaded::Stored | Loaded::Nothing) => {}
+                Ok(_) => self.replayed.left_out += 1,
+                Err(error) => {
+                    if !self.inexact(Finding::of_error(&error, Level::Error)) {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn log(&mut self, bytes: &'a [u8], base_offset: u64, is_last: bool) -> bool {
+        let mut reader = LogReader::new(bytes, base_offset);
+        let mut transactions = Transactions::new();
+        loop {
+            let Some(event) = reader.next_event() else {
+                match self.end(&mut reader, &mut transactions, is_last) {
+                    Next::Again => continue,
+                    Next::Part => return true,
+                    Next::Stop => return false,
+                }
+            };
+            if !self.event(event, &mut transactions) {
+                return false;
+            }
+        }
+    }
+
+    /// One event; false to stop.
+    fn event(&mut self, event: Event<'_, 'a>, transactions: &mut Transactions<'a>) -> bool {
+        match event {
+            Event::Command {
+                args,
+                offset,
+                end_offset,
+            } => {
+                let stop = match self.options.until {
+                    Until::Offset(until) => self.part_start + end_offset > until,
+                    Until::Command(until) => self.replayed.records + 1 >= until,
+                    _ => false,
+                };
+                if stop {
+                    return self.stop(transactions);
+                }
+                self.replayed.records += 1;
+                // The transactions borrow the replayer while they tell what went wrong.
+                let mut rejected = Vec::new();
+                transactions.feed(&mut self.replayed.replayer, args, offset, &mut |what| {
+                    rejected.push(told(&what));
+                    true
+                });
+                let mut go_on = true;
+                for (finding, is_refused) in rejected {
+                    if is_refused {
+                        self.say(finding);
+                    } else {
+                        go_on &= self.inexact(finding);
+                    }
+                }
+                go_on
+            }
+            Event::Annotation { annotation, .. } => {
+                if let Annotation::Timestamp(seconds) = annotation {
+                    if matches!(self.options.until, Until::Timestamp(until) if seconds > until) {
+                        self.replayed.annotations += 1;
+                        return self.stop(transactions);
+                    }
+                    self.replayed.annotations += 1;
+                    self.replayed.replayer.annotate(seconds);
+                }
+                true
+            }
+        }
+    }
+
+    fn stop(&mut self, transactions: &Transactions<'a>) -> bool {
+        self.replayed.stopped = true;
+        self.replayed.dropped_tails += u64::from(transactions.is_open());
+        false
+    }
+
+    /// The end of the log, or what looks like it.
+    fn end(
+        &mut self,
+        reader: &mut LogReader<'a>,
+        transactions: &mut Transactions<'a>,
+        is_last: bool,
+    ) -> Next {
+        let Some(end) = reader.end().cloned() else {
+            return Next::Part;
+        };
+        let Some(error) = end.error() else {
+            return Next::Part;
+        };
+        let dropped = end.is_dropped_by_servers() && is_last;
+        let tolerated = dropped || end.server_accepts;
+        let level = if tolerated {
+            Level::Warning
+        } else {
+            Level::Error
+        };
+        let mut finding = Finding::of_error(&error, level);
+        if let Some(hint) = end.hint(is_last) {
+            finding.message = format!("{}; {hint}", finding.message);
+        }
+        if end.server_accepts {
+            self.say(finding);
+            let Some(event) = reader.resume_leniently() else {
+                return Next::Stop;
+            };
+            return if self.event(event, transactions) {
+                Next::Again
+            } else {
+                Next::Stop
+            };
+        }
+        if dropped {
+            self.say(finding);
+            self.replayed.dropped_tails += 1;
+            return Next::Part;
+        }
+        if !self.inexact(finding) {
+            return Next::Stop;
+        }
+        transactions.abandon();
+        match reader.resume_at_resync() {
+            Some(_) => Next::Again,
+            None => Next::Part,
+        }
+    }
+}
+
+enum Next {
+    Again,
+    Part,
+    Stop,
+}
+
+/// The finding for a command that was not carried out, and whether a server would have
+/// gone on after refusing it.
+fn told(rejected: &Rejected<'_>) -> (Finding, bool) {
+    let name = rejected.args.first().copied().unwrap_or_default();
+    let mut shown = name.get(..64).unwrap_or(name).escape_ascii().to_string();
+    if let Some(command) = rejected.command
+        && command.name.contains('|')
+    {
+        shown = command.name.replace('|', " ").to_uppercase();
+    }
+    let key = match rejected.command {
+        Some(command) => command.first_key(rejected.args),
+        // Commands of modules name their key first.
+        None => rejected.args.get(1).copied(),
+    };
+    let place = Context {
+        offset: Some(rejected.offset),
+        db: Some(rejected.db),
+        key: key.map(<[u8]>::to_vec),
+        ..Context::default()
+    };
+    let (code, fault) = match &rejected.reject {
+        Reject::UnknownCommand => (Code::UnknownCommand, Fault::Input),
+        Reject::WrongArity | Reject::Error(_) => (Code::ReplayRejected, Fault::Input),
+        Reject::Limit { .. } => (Code::LimitExceeded, Fault::Limit),
+        _ => (Code::Unsupported, Fault::Unsupported),
+    };
+    let message = format!("{shown}: {}", rejected.reject);
+    let finding = finding(Level::Error, code, fault, place, message);
+    (finding, matches!(rejected.reject, Reject::Error(_)))
+}
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

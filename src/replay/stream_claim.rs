@@ -1,0 +1,209 @@
+//! Who owns pending entries: XCLAIM, as logs hold it, and the client forms XAUTOCLAIM
+//! and XREADGROUP, which servers log as XCLAIM.
+
+use super::reply::SYNTAX;
+use super::stream_group::NO_GROUP;
+use super::stream_id;
+use super::{Args, Reject, Replayer, Reply};
+use crate::num::{Flavor, Product};
+use crate::store::stream::Fields;
+use crate::store::{Group, Stream, StreamId};
+
+/// How releases treat pending entries whose entry was deleted, and new consumers.
+#[derive(Clone, Copy)]
+struct Rules {
+    /// Such an entry goes when it is claimed; before 7.0 it changes its owner.
+    drops_deleted: bool,
+    /// A consumer is made even if nothing can be claimed (7.2).
+    creates_consumer: bool,
+}
+
+impl Rules {
+    fn of(flavor: Flavor) -> Self {
+        let since =
+            |version| flavor.product == Product::Valkey || (flavor.major, flavor.minor) >= version;
+        Rules {
+            drops_deleted: since((7, 0)),
+            creates_consumer: since((7, 2)),
+        }
+    }
+}
+
+/// The options of XCLAIM.
+#[derive(Default)]
+struct Claim {
+    min_idle_ms: i64,
+    ids: Vec<StreamId>,
+    /// IDLE or TIME.
+    delivered: Option<Delivered>,
+    retry_count: Option<u64>,
+    last_id: StreamId,
+    force: bool,
+    just_id: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Delivered {
+    Ago(i64),
+    At(i64),
+}
+
+impl Claim {
+    fn parse(args: Args<'_, '_>) -> Result<Self, Reject> {
+        let mut claim = Claim {
+            min_idle_ms: args.int(4)?.max(0),
+            ..Claim::default()
+        };
+        let mut at = 5;
+        while at < args.len() {
+            // The first argument that is no id begins the options.
+            match stream_id::parse(args.get(at), 0) {
+                Ok(id) => claim.ids.push(id),
+                Err(_) => break,
+            }
+            at += 1;
+        }
+        while at < args.len() {
+            if args.is(at, "FORCE") {
+                claim.force = true;
+                at += 1;
+                continue;
+            }
+            if args.is(at, "JUSTID") {
+                claim.just_id = true;
+                at += 1;
+                continue;
+            }
+            let value = args.value_of(at)?;
+            if args.is(at, "IDLE") {
+                claim.delivered = Some(Delivered::Ago(args.int(value)?));
+            } else if args.is(at, "TIME") {
+                claim.delivered = Some(Delivered::At(args.int(value)?));
+            } else if args.is(at, "RETRYCOUNT") {
+                claim.retry_count = u64::try_from(args.int(value)?).ok();
+            } else if args.is(at, "LASTID") {
+                claim.last_id = stream_id::parse(args.get(value), 0)?;
+            } else {
+                return Err(SYNTAX);
+            }
+            at = value + 1;
+        }
+        Ok(claim)
+    }
+
+    /// The time that claimed entries get. A server replaces a time in its future by its
+    /// own; a log holds only times that were past, so one is taken as it stands.
+    fn delivered_at_ms(&self, replayer: &mut Replayer<'_>) -> i64 {
+        match self.delivered {
+            Some(Delivered::At(ms)) if ms >= 0 => ms,
+            Some(Delivered::Ago(ms)) => {
+                let now_ms = replayer.now_ms();
+                let at_ms = now_ms.saturating_sub(ms);
+                if (0..=now_ms).contains(&at_ms) {
+                    at_ms
+                } else {
+                    now_ms
+                }
+            }
+            Some(Delivered::At(_)) | None => replayer.now_ms(),
+        }
+    }
+}
+
+/// `XCLAIM key group consumer min-idle id .. [IDLE ms] [TIME ms] [RETRYCOUNT n] [FORCE]
+/// [JUSTID] [LASTID id]`
+pub(super) fn xclaim<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let claim = Claim::parse(args)?;
+    let rules = Rules::of(replayer.flavor());
+    let delivered_at_ms = claim.delivered_at_ms(replayer);
+    let now_ms = if claim.min_idle_ms > 0 {
+        replayer.now_ms()
+    } else {
+        replayer.load_time_ms()
+    };
+    let claimed = replayer.update(args.get(1), |stream: &mut Stream<'a>| {
+        let Stream {
+            groups, entries, ..
+        } = stream;
+        let group = groups.get_mut(args.get(2)).ok_or(NO_GROUP)?;
+        group.last_id = group.last_id.max(claim.last_id);
+        if rules.creates_consumer {
+            group.create_consumer(args.bytes(3), now_ms);
+        }
+        let mut claimed = Vec::new();
+        for id in &claim.ids {
+            let entry = entries.get(id);
+            let old = group.pending(*id).map(|(_, pending)| *pending);
+            match (entry, old) {
+                (None, Some(_)) if rules.drops_deleted => {
+                    group.acknowledge(*id);
+                    continue;
+                }
+                (None, None) | (Some(_), None) if entry.is_none() || !claim.force => continue,
+                _ => {}
+            }
+            let idle_ms = old.map_or(i64::MAX, |old| now_ms.saturating_sub(old.delivered_at_ms));
+            if idle_ms < claim.min_idle_ms {
+                continue;
+            }
+            let count = match (claim.retry_count, old) {
+                (Some(count), _) => count,
+                (None, Some(old)) => old.count.saturating_add(u64::from(!claim.just_id)),
+                // A new item counts as delivered once, and then as claimed.
+                (None, None) => 1 + u64::from(!claim.just_id),
+            };
+            give(group, args, *id, delivered_at_ms, count, now_ms);
+            claimed.push(answer(*id, entry, claim.just_id));
+        }
+        Ok(Reply::Array(claimed))
+    })?;
+    claimed.ok_or(NO_GROUP)
+}
+
+/// Makes the consumer of XCLAIM the owner of an entry.
+fn give<'a>(
+    group: &mut Group<'a>,
+    args: Args<'_, 'a>,
+    id: StreamId,
+    delivered_at_ms: i64,
+    count: u64,
+    now_ms: i64,
+) {
+    group.create_consumer(args.bytes(3), now_ms);
+    group.assign(id, args.get(3), delivered_at_ms, count);
+    if let Some(consumer) = group.consumer_mut(args.get(3)) {
+        consumer.active_at_ms = now_ms;
+    }
+}
+
+/// An entry, or its id.
+fn answer<'a>(id: StreamId, fields: Option<&Fields<'a>>, just_id: bool) -> Reply<'a> {
+    let id = Reply::Bulk(id.to_string().into_bytes().into());
+    if just_id {
+        return id;
+    }
+    let Some(fields) = fields else {
+        return Reply::Nil;
+    };
+    let texts = fields.iter().flat_map(|(field, value)| [field, value]);
+    let fields = texts.map(|text| Reply::Bulk(text.clone())).collect();
+    Reply::Array(vec![id, Reply::Array(fields)])
+}
+
+/// `XAUTOCLAIM key group consumer min-idle start [COUNT n] [JUSTID]`: depends on the
+/// time and is never logged.
+pub(super) fn xautoclaim<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
+    Err(Reject::unsupported(
+        "XAUTOCLAIM, which servers log as XCLAIM",
+    ))
+}
+
+/// `XREADGROUP GROUP group consumer .. STREAMS key .. id ..`: never logged.
+pub(super) fn xreadgroup<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
+    Err(Reject::unsupported(
+        "XREADGROUP, which servers log as XCLAIM",
+    ))
+}

@@ -1,0 +1,250 @@
+//! Vector sets: VADD, VREM, VSETATTR (Redis 8.0).
+//!
+//! A vector is brought to length 1 and stored as floats, as bytes or as signs, all in
+//! 32-bit arithmetic in the order of the server's loops, so that the stored bits are
+//! the server's. The HNSW graph is random there and is not kept. REDUCE multiplies by
+//! a random matrix first, which is not known how to make.
+
+use super::reply::WRONG_TYPE;
+use super::{Args, Reject, Replayer, Reply};
+use crate::num::{Flavor, parse_f64};
+use crate::store::{Bytes, KeySlot, Map, Quantization, Value, Vector, VectorSet};
+
+const INVALID_VECTOR: Reject = Reject::error("ERR invalid vector specification");
+const INVALID_OPTION: Reject = Reject::error("ERR invalid option after element");
+/// M unless given.
+const DEFAULT_M: u32 = 16;
+
+/// What VADD says beside the vector.
+struct Add<'a> {
+    vector: Vec<f32>,
+    /// Index of the element's name.
+    element: usize,
+    quantization: Quantization,
+    attributes: Option<Bytes<'a>>,
+    m: u32,
+}
+
+impl<'a> Add<'a> {
+    fn parse(args: Args<'_, 'a>, flavor: Flavor) -> Result<Self, Reject> {
+        if args.is(2, "REDUCE") {
+            return Err(Reject::unsupported(
+                "VADD with REDUCE, whose random projection only the server has",
+            ));
+        }
+        let (vector, element) = if args.is(2, "FP32") {
+            let (cells, rest) = args.get(3).as_chunks::<4>();
+            if cells.is_empty() || !rest.is_empty() {
+                return Err(INVALID_VECTOR);
+            }
+            (
+                cells.iter().map(|cell| f32::from_le_bytes(*cell)).collect(),
+                4,
+            )
+        } else if args.is(2, "VALUES") {
+            let dim = args.int(3).ok().and_then(|dim| usize::try_from(dim).ok());
+            let end = dim
+                .filter(|dim| *dim > 0)
+                .and_then(|dim| dim.checked_add(4));
+            // The element's name follows the numbers.
+            let end = end.filter(|end| *end < args.len()).ok_or(INVALID_VECTOR)?;
+            let number = |at| parse_f64(args.get(at), flavor).map(|number| number as f32);
+            let vector: Option<Vec<f32>> = (4..end).map(number).collect();
+            (vector.ok_or(INVALID_VECTOR)?, end)
+        } else {
+            return Err(INVALID_VECTOR);
+        };
+        if args.len() <= element {
+            return Err(Reject::WrongArity);
+        }
+        let mut add = Add {
+            vector,
+            element,
+            quantization: Quantization::Int8,
+            attributes: None,
+            m: DEFAULT_M,
+        };
+        let mut at = element + 1;
+        while at < args.len() {
+            if args.is(at, "CAS") {
+                at += 1;
+                continue;
+            }
+            let quantization = [
+                ("Q8", Quantization::Int8),
+                ("BIN", Quantization::Binary),
+                ("NOQUANT", Quantization::F32),
+            ];
+            let found = quantization.iter().find(|(word, _)| args.is(at, word));
+            if let Some((_, quantization)) = found {
+                add.quantization = *quantization;
+                at += 1;
+                continue;
+            }
+            let value = args.value_of(at).map_err(|_| INVALID_OPTION)?;
+            let within = |min, max| args.int(value).ok().filter(|n| (min..=max).contains(n));
+            if args.is(at, "EF") {
+                within(1, 1_000_000).ok_or(Reject::error("ERR invalid EF"))?;
+            } else if args.is(at, "M") {
+                add.m = within(4, 4096).ok_or(Reject::error("ERR invalid M"))? as u32;
+            } else if args.is(at, "SETATTR") {
+                add.attributes = Some(args.bytes(value));
+            } else {
+                return Err(INVALID_OPTION);
+            }
+            at = value + 1;
+        }
+        Ok(add)
+    }
+
+    /// Refuses what an existing set is not made for.
+    fn check(&self, set: &VectorSet<'_>) -> Result<(), Reject> {
+        if set.projection.is_some() {
+            return Err(Reject::unsupported(
+                "VADD to a set made with REDUCE, whose random projection only the server has",
+            ));
+        }
+        if usize::try_from(set.dim) != Ok(self.vector.len()) {
+            return Err(Reject::error("ERR Vector dimension mismatch"));
+        }
+        if set.quantization != self.quantization {
+            return Err(Reject::error(
+                "ERR asked quantization mismatch with existing vector set",
+            ));
+        }
+        if set.m != self.m {
+            return Err(Reject::error(
+                "ERR asked M value mismatch with existing vector set",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `VADD key [REDUCE n] FP32 blob | VALUES n x .. element [CAS] [NOQUANT | Q8 | BIN]
+/// [EF n] [SETATTR text] [M n]`: an element that is there gets the new vector, and new
+/// attributes if any are given.
+pub(super) fn vadd<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let add = Add::parse(args, replayer.flavor())?;
+    let stored = store(&add.vector, add.quantization).ok_or(Reject::unsupported(
+        "VADD of a vector without a length, whose stored bits are not certain",
+    ))?;
+    let set = match replayer.db().entry(args.get(1)) {
+        KeySlot::Occupied(place) => match &mut place.into_mut().value {
+            Value::VectorSet(set) => {
+                add.check(set)?;
+                set
+            }
+            _ => return Err(WRONG_TYPE),
+        },
+        KeySlot::Vacant(place) => {
+            let set = VectorSet {
+                dim: u32::try_from(add.vector.len()).map_err(|_| INVALID_VECTOR)?,
+                quantization: add.quantization,
+                projection: None,
+                m: add.m,
+                elements: Map::new(),
+            };
+            let entry = Value::VectorSet(Box::new(set)).into();
+            match &mut place.insert(args.bytes(1), entry).value {
+                Value::VectorSet(set) => set,
+                _ => return Err(WRONG_TYPE),
+            }
+        }
+    };
+    match set.elements.get_mut(args.get(add.element)) {
+        Some(vector) => {
+            let attributes = match add.attributes {
+                Some(text) => Some(text).filter(|text| !text.is_empty()),
+                None => vector.attributes.take(),
+            };
+            *vector = Vector {
+                attributes,
+                ..stored
+            };
+            Ok(Reply::Int(0))
+        }
+        None => {
+            let attributes = add.attributes.filter(|text| !text.is_empty());
+            let vector = Vector {
+                attributes,
+                ..stored
+            };
+            set.elements.insert(args.bytes(add.element), vector);
+            Ok(Reply::Int(1))
+        }
+    }
+}
+
+/// Adds four squares at a time, as the server's loop does; the order decides the last bit.
+fn sum_of_squares(vector: &[f32]) -> f32 {
+    let (fours, rest) = vector.as_chunks::<4>();
+    let fours = fours.iter().fold(0f32, |sum, [a, b, c, d]| {
+        sum + (a * a + b * b + c * c + d * d)
+    });
+    rest.iter().fold(fours, |sum, x| sum + x * x)
+}
+
+/// What a server stores of a vector; nothing if it has no finite length.
+fn store(vector: &[f32], quantization: Quantization) -> Option<Vector<'static>> {
+    let length = sum_of_squares(vector).sqrt();
+    if !length.is_finite() {
+        return None;
+    }
+    // The zero vector stays as it is, and has the length 1 on record.
+    let l2_norm = if length == 0.0 { 1.0 } else { length };
+    let unit: Vec<f32> = vector.iter().map(|x| x / l2_norm).collect();
+    let mut range = 0f32;
+    let data = match quantization {
+        Quantization::F32 => unit.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Quantization::Int8 => {
+            range = unit.iter().fold(0f32, |max, x| max.max(x.abs()));
+            let scale = if range == 0.0 { 0.0 } else { 127.0 / range };
+            let byte = |x: &f32| (x * scale).round().clamp(-127.0, 127.0) as i8 as u8;
+            unit.iter().map(byte).collect()
+        }
+        Quantization::Binary => unit
+            .chunks(64)
+            .flat_map(|chunk| {
+                let signs = chunk.iter().enumerate();
+                let word = signs.fold(0u64, |word, (bit, x)| word | u64::from(*x > 0.0) << bit);
+                word.to_le_bytes()
+            })
+            .collect::<Vec<u8>>(),
+    };
+    Some(Vector {
+        data: data.into(),
+        range,
+        l2_norm,
+        attributes: None,
+    })
+}
+
+/// `VREM key element`: the key goes with the last one.
+pub(super) fn vrem<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let removed = replayer.update(args.get(1), |set: &mut VectorSet<'a>| {
+        Ok(set.elements.remove(args.get(2)).is_some())
+    })?;
+    Ok(Reply::bool(removed.unwrap_or(false)))
+}
+
+/// `VSETATTR key element text`: an empty text takes the attributes away.
+pub(super) fn vsetattr<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let set = replayer.update(args.get(1), |set: &mut VectorSet<'a>| {
+        let Some(vector) = set.elements.get_mut(args.get(2)) else {
+            return Ok(false);
+        };
+        vector.attributes = Some(args.bytes(3)).filter(|text| !text.is_empty());
+        Ok(true)
+    })?;
+    Ok(Reply::bool(set.unwrap_or(false)))
+}
