@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rdbkit::error::Result;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::ops::export::export_record;
+use rdbkit::ops::pipeline::Pipe;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
 use rdbkit::rdb::{ChecksumMode, Item, RdbReader, ReadItems, Scratch};
 use util::rng::{self, Rng};
@@ -72,7 +73,7 @@ fn told(mut reader: impl ReadItems) -> String {
     format!("{items}{text}{ended:?} at {}", reader.offset())
 }
 
-fn findings(mut reader: impl ReadItems) -> Vec<String> {
+fn findings(mut reader: impl Pipe) -> Vec<String> {
     let mut found = Vec::new();
     verify_rdb(&mut reader, VerifyOptions::default(), &mut |finding| {
         found.push(finding.to_string());

@@ -5,6 +5,9 @@ use std::io::{self, Read};
 
 /// Bytes that are read front to back.
 pub trait Source {
+    /// Bytes that another thread may keep: a part of what is in memory, or a copy of a window.
+    type Shared: AsRef<[u8]> + Send;
+
     /// What is there and not consumed yet.
     fn data(&self) -> &[u8];
 
@@ -13,6 +16,9 @@ pub trait Source {
 
     /// Forgets the first `n` bytes.
     fn consume(&mut self, n: usize);
+
+    /// Consumes the first `n` bytes and hands them out.
+    fn share(&mut self, n: usize) -> Self::Shared;
 
     /// Gets more, at least one byte unless the end is reached.
     ///
@@ -46,7 +52,9 @@ impl<'a> SliceSource<'a> {
     }
 }
 
-impl Source for SliceSource<'_> {
+impl<'a> Source for SliceSource<'a> {
+    type Shared = &'a [u8];
+
     fn data(&self) -> &[u8] {
         self.rest
     }
@@ -57,6 +65,12 @@ impl Source for SliceSource<'_> {
 
     fn consume(&mut self, n: usize) {
         self.rest = &self.rest[n..];
+    }
+
+    fn share(&mut self, n: usize) -> &'a [u8] {
+        let (shared, rest) = self.rest.split_at(n);
+        self.rest = rest;
+        shared
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -107,6 +121,8 @@ impl<R> StreamSource<R> {
 }
 
 impl<R: Read> Source for StreamSource<R> {
+    type Shared = Vec<u8>;
+
     fn data(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
@@ -117,6 +133,12 @@ impl<R: Read> Source for StreamSource<R> {
 
     fn consume(&mut self, n: usize) {
         self.start = self.buffer.len().min(self.start + n);
+    }
+
+    fn share(&mut self, n: usize) -> Vec<u8> {
+        let shared = self.data()[..n].to_vec();
+        self.consume(n);
+        shared
     }
 
     fn fill(&mut self) -> io::Result<()> {

@@ -1,8 +1,11 @@
 //! The flags: one definition for parser, help, completions and manual pages.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use rdbkit::ops::pipeline::Pipeline;
 
 /// The formats that `--version` lists.
 const FORMATS: &str = concat!(
@@ -49,7 +52,15 @@ pub(crate) struct Global {
     pub(crate) color: When,
     /// How many processors to use [default: all]
     #[arg(long, global = true, value_name = "N")]
-    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+impl Global {
+    /// How a file is divided among threads.
+    pub(crate) fn pipeline(&self) -> Pipeline {
+        let jobs = self.jobs.or_else(|| available_parallelism().ok());
+        Pipeline::new(jobs.unwrap_or(NonZeroUsize::MIN))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -32,9 +32,9 @@ pub(crate) fn run() -> ExitCode {
         return Exit::Unable.into();
     }
     let outcome = match &cli.command {
-        Command::Convert(args) => cmd::convert::run(args, &printer),
+        Command::Convert(args) => cmd::convert::run(args, cli.global.pipeline(), &printer),
         Command::Inspect(args) => cmd::inspect::run(args, &printer),
-        Command::Verify(args) => cmd::verify::run(args, &printer),
+        Command::Verify(args) => cmd::verify::run(args, cli.global.pipeline(), &printer),
         Command::Digest(args) => cmd::digest::run(args, &printer),
         Command::Completions(args) => cmd::docs::completions(args),
         Command::Man(args) => cmd::docs::man(args),

@@ -1,6 +1,7 @@
 //! The bytes of an input: mapped, or through a window.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +18,28 @@ pub enum ByteSource {
     Stream(StreamSource<Box<dyn Read + Send>>),
 }
 
+/// Bytes of an input that another thread may keep.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SharedBytes {
+    /// A part of a mapped file.
+    Mapped(MappedBytes),
+    /// A copy of a window's bytes.
+    Owned(Vec<u8>),
+}
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            SharedBytes::Mapped(bytes) => bytes.as_ref(),
+            SharedBytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
 impl Source for ByteSource {
+    type Shared = SharedBytes;
+
     fn data(&self) -> &[u8] {
         match self {
             ByteSource::Mapped(source) => source.data(),
@@ -36,6 +58,13 @@ impl Source for ByteSource {
         match self {
             ByteSource::Mapped(source) => source.consume(n),
             ByteSource::Stream(source) => source.consume(n),
+        }
+    }
+
+    fn share(&mut self, n: usize) -> SharedBytes {
+        match self {
+            ByteSource::Mapped(source) => SharedBytes::Mapped(source.share(n)),
+            ByteSource::Stream(source) => SharedBytes::Owned(source.share(n)),
         }
     }
 
@@ -88,7 +117,22 @@ impl MappedSource {
     }
 }
 
+/// A part of a mapped file, which stays mapped for as long.
+#[derive(Clone, Debug)]
+pub struct MappedBytes {
+    map: Arc<Map>,
+    range: Range<usize>,
+}
+
+impl AsRef<[u8]> for MappedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.map.bytes()[self.range.clone()]
+    }
+}
+
 impl Source for MappedSource {
+    type Shared = MappedBytes;
+
     fn look_back(&self) -> Option<&[u8]> {
         self.map.bytes().get(self.start..)
     }
@@ -105,6 +149,15 @@ impl Source for MappedSource {
         let n = n.min(self.map.bytes().len() - self.at);
         self.at += n;
         self.read.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    fn share(&mut self, n: usize) -> MappedBytes {
+        let start = self.at;
+        self.consume(n);
+        MappedBytes {
+            map: Arc::clone(&self.map),
+            range: start..self.at,
+        }
     }
 
     fn fill(&mut self) -> io::Result<()> {

@@ -257,6 +257,17 @@ impl Document for LibrdbWriter {
         &mut self.out
     }
 
+    fn fragment(&self) -> Self {
+        LibrdbWriter {
+            has_stream_meta: self.has_stream_meta,
+            ..LibrdbWriter::new()
+        }
+    }
+
+    fn append(&mut self, fragment: &mut Self) {
+        self.append(fragment);
+    }
+
     fn header(&mut self, _header: &Header) {
         // The shape has no place for it.
     }

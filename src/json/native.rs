@@ -36,6 +36,8 @@ pub struct NativeWriter {
     /// The text since it was emptied last; it ends behind a key, except during one.
     pub out: Vec<u8>,
     arrangement: Arrangement,
+    /// Whether what stands before the first key is written by another writer.
+    is_fragment: bool,
     records: u64,
     record_start: usize,
     key_start: usize,
@@ -69,6 +71,7 @@ impl NativeWriter {
         self.out
             .extend_from_slice(match (self.arrangement, self.records) {
                 (Arrangement::Lines, _) => b"",
+                (_, 0) if self.is_fragment => b"",
                 (_, 0) => b"[\n",
                 (_, _) => b",\n",
             });
@@ -379,6 +382,25 @@ fn write_header(header: &Header, out: &mut Vec<u8>) {
 impl Document for NativeWriter {
     fn text(&mut self) -> &mut Vec<u8> {
         &mut self.out
+    }
+
+    fn fragment(&self) -> Self {
+        NativeWriter {
+            is_fragment: true,
+            ..NativeWriter::new(self.arrangement)
+        }
+    }
+
+    fn append(&mut self, fragment: &mut Self) {
+        if fragment.records > 0 {
+            self.begin_record();
+            self.records += std::mem::take(&mut fragment.records);
+        }
+        if self.out.is_empty() {
+            std::mem::swap(&mut self.out, &mut fragment.out);
+        } else {
+            self.out.append(&mut fragment.out);
+        }
     }
 
     fn header(&mut self, header: &Header) {

@@ -204,6 +204,17 @@ impl Document for RdbtoolsWriter {
         &mut self.out
     }
 
+    fn fragment(&self) -> Self {
+        RdbtoolsWriter {
+            has_text_scores: self.has_text_scores,
+            ..RdbtoolsWriter::new()
+        }
+    }
+
+    fn append(&mut self, fragment: &mut Self) {
+        self.append(fragment);
+    }
+
     fn header(&mut self, _header: &Header) {
         // The shape has no place for it.
     }

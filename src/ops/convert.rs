@@ -1,13 +1,16 @@
 //! `convert`: a dataset in another form. So far from an RDB to JSON.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::export::{export_record, module_fields};
+use super::pipeline::{Pipe, Pipeline, Work};
 use crate::error::{Error, Result};
+use crate::json::Document;
 use crate::json::native::{Header, ModuleAuxRecord};
-use crate::model::sink::ValueSink;
 use crate::rdb::{Item, RdbString, ReadItems, Record, Scratch};
 use crate::report::{Finding, Level};
+use crate::select::Selection;
 use crate::store::Store;
 
 /// What became of the records of a file.
@@ -27,71 +30,178 @@ pub struct Converted {
     pub scripts: u64,
 }
 
-/// What to do on the way from records to a sink.
+/// What to convert and how.
+#[derive(Clone, Debug, Default)]
+pub struct ConvertOptions {
+    /// Which keys.
+    pub selection: Selection,
+    /// Pass over values that are damaged, instead of ending with the first.
+    pub keep_going: bool,
+    /// By how many threads.
+    pub pipeline: Pipeline,
+}
+
+/// Where a conversion goes.
 pub trait Conversion {
-    /// Where keys and values go.
-    type Sink: ValueSink;
+    /// What keys and values are written with.
+    type Document: Document + Send;
 
-    /// The sink.
-    fn sink(&mut self) -> &mut Self::Sink;
+    /// The document.
+    fn document(&mut self) -> &mut Self::Document;
 
-    /// Whether a record is wanted.
-    ///
-    /// # Errors
-    /// A key that cannot be read.
-    fn wants(&mut self, record: &Record<'_>) -> Result<bool>;
-
-    /// Called behind each item: a time to write out what the sink holds.
+    /// Called whenever the document has grown: a time to write out what it holds.
     ///
     /// # Errors
     /// Writing failed.
-    fn progress(&mut self, offset: u64) -> Result<()>;
+    fn progress(&mut self) -> Result<()>;
 
-    /// A value is damaged. `Ok` passes over it.
-    ///
-    /// # Errors
-    /// The error, if the conversion is to end with it.
-    fn damaged(&mut self, error: Error) -> Result<()>;
+    /// A value is damaged and was passed over.
+    fn damaged(&mut self, error: Error);
 }
 
-/// Passes the chosen keys of an RDB to a sink.
+/// Passes the chosen keys of an RDB to a document.
 ///
 /// # Errors
-/// A broken frame, a checksum that differs, or what the conversion's parts return.
-pub fn convert_rdb(
-    reader: &mut impl ReadItems,
-    conversion: &mut impl Conversion,
+/// A broken frame, a checksum that differs, a damaged value, or what the conversion's parts
+/// return. Everything before it has gone to the document.
+pub fn convert_rdb<C: Conversion>(
+    reader: &mut impl Pipe,
+    options: &ConvertOptions,
+    conversion: &mut C,
 ) -> Result<Converted> {
     let mut done = Converted::default();
-    let mut scratch = Scratch::new();
-    let mut key_scratch = Vec::new();
-    reader.for_each(|item, span: Range<u64>| {
+    let fragment = conversion.document().fragment();
+    // Fragments are made on any thread, and a document need not be shared among threads.
+    let fragment = Mutex::new(fragment);
+    let make_fragment = || {
+        let fragment = fragment.lock().unwrap_or_else(PoisonError::into_inner);
+        fragment.fragment()
+    };
+    let make_worker = || Worker {
+        options,
+        make_fragment: &make_fragment,
+        part: Part::new(make_fragment()),
+        scratch: Scratch::new(),
+        key_scratch: Vec::new(),
+    };
+    reader.pipe(options.pipeline, make_worker, |part| {
+        done.add(&part.done);
+        conversion.document().append(&mut part.fragment);
+        for error in part.damages.drain(..) {
+            conversion.damaged(error);
+        }
+        conversion.progress()
+    })?;
+    Ok(done)
+}
+
+impl Converted {
+    fn add(&mut self, part: &Converted) {
+        let Converted {
+            keys,
+            left_out,
+            damaged,
+            functions,
+            module_aux,
+            scripts,
+        } = *part;
+        self.keys += keys;
+        self.left_out += left_out;
+        self.damaged += damaged;
+        self.functions += functions;
+        self.module_aux += module_aux;
+        self.scripts += scripts;
+    }
+}
+
+/// What becomes of a batch of records.
+struct Part<D> {
+    fragment: D,
+    done: Converted,
+    damages: Vec<Error>,
+}
+
+impl<D> Part<D> {
+    fn new(fragment: D) -> Self {
+        Part {
+            fragment,
+            done: Converted::default(),
+            damages: Vec::new(),
+        }
+    }
+}
+
+struct Worker<'w, D> {
+    options: &'w ConvertOptions,
+    make_fragment: &'w dyn Fn() -> D,
+    part: Part<D>,
+    scratch: Scratch,
+    key_scratch: Vec<u8>,
+}
+
+impl<D: Document + Send> Work for Worker<'_, D> {
+    type Output = Part<D>;
+    type Context = ();
+
+    fn observe((): &mut (), _item: &Item<'_>) {}
+
+    fn begin(&mut self, (): ()) {}
+
+    fn item(&mut self, item: &Item<'_>, _span: &Range<u64>) -> Result<()> {
+        let done = &mut self.part.done;
         match item {
-            Item::Key(record) => {
-                let outcome = match conversion.wants(record) {
-                    Ok(true) => {
-                        export_record(record, &mut scratch, &mut key_scratch, conversion.sink())
-                            .map(|()| true)
+            Item::Key(record) => match self.record(record) {
+                Ok(true) => self.part.done.keys += 1,
+                Ok(false) => self.part.done.left_out += 1,
+                Err(error) => {
+                    let error = error.in_db(record.db);
+                    if !self.options.keep_going {
+                        return Err(error);
                     }
-                    refused => refused,
-                };
-                match outcome {
-                    Ok(true) => done.keys += 1,
-                    Ok(false) => done.left_out += 1,
-                    Err(error) => {
-                        done.damaged += 1;
-                        conversion.damaged(error.in_db(record.db))?;
-                    }
+                    self.part.done.damaged += 1;
+                    self.part.damages.push(error);
                 }
-            }
+            },
             Item::Function(_) | Item::FunctionPreGa(_) => done.functions += 1,
             Item::ModuleAux(_) => done.module_aux += 1,
             Item::Aux { key, .. } if is_lua(key) => done.scripts += 1,
             _ => {}
         }
-        conversion.progress(span.end)
-    })?;
-    Ok(done)
+        Ok(())
+    }
+
+    fn take(&mut self, used: Option<Part<D>>) -> Part<D> {
+        /// A buffer that a large key has made larger is given back.
+        const KEPT_BYTES: usize = 4 << 20;
+        let mut empty = used.unwrap_or_else(|| Part::new((self.make_fragment)()));
+        empty.done = Converted::default();
+        let text = empty.fragment.text();
+        text.clear();
+        text.shrink_to(KEPT_BYTES);
+        std::mem::replace(&mut self.part, empty)
+    }
+}
+
+impl<D: Document> Worker<'_, D> {
+    /// Writes a record, unless no filter wants it.
+    fn record(&mut self, record: &Record<'_>) -> Result<bool> {
+        let selection = &self.options.selection;
+        if !selection.is_everything() {
+            let is_wanted = selection.matches(
+                record.db,
+                record.key_bytes(&mut self.key_scratch)?,
+                record.value_type(),
+                record.expire_at_ms,
+                Some(record.encoded_len()),
+            );
+            if !is_wanted {
+                return Ok(false);
+            }
+        }
+        let sink = &mut self.part.fragment;
+        export_record(record, &mut self.scratch, &mut self.key_scratch, sink)?;
+        Ok(true)
+    }
 }
 
 fn is_lua(key: &RdbString<'_>) -> bool {

@@ -7,6 +7,7 @@ pub mod export_store;
 pub mod inspect;
 pub mod inspect_log;
 pub mod log;
+pub mod pipeline;
 pub mod replay;
 pub mod value_checks;
 pub mod verify;

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::verify::Reporter;
+use super::verify::Part;
 use crate::bytes::Text;
 use crate::encoding::canonical_i64;
 use crate::error::{Code, Error, Result, Value as Side, escape_key};
@@ -54,7 +54,7 @@ impl Place<'_, '_> {
 
 impl ValueChecks {
     /// Reports everything that is wrong with a record.
-    pub(crate) fn check(&mut self, record: &Record<'_>, key: &[u8], out: &mut Reporter<'_>) {
+    pub(crate) fn check(&mut self, record: &Record<'_>, key: &[u8], out: &mut Part) {
         let place = Place { record, key };
         self.expiry(&place, out);
         self.canonical_string(&place, record.key, "key", out);
@@ -64,10 +64,12 @@ impl ValueChecks {
             }
         }
         self.canonical_length(&place, out);
+        // Ziplists before version 6 had fewer forms of integers.
+        self.scratch.watch_form(record.dialect.version >= 6);
         let outcome = match record.value() {
             Value::String(string) => string.stored().and_then(|stored| {
                 self.canonical_string(&place, stored, "string value", out);
-                string.text(&mut self.scratch).map(|_| ())
+                string.expand(stored, &mut self.scratch).map(|_| ())
             }),
             Value::List(list) => self.list(&place, &list, out),
             Value::Set(set) => self.set(&place, &set, out),
@@ -80,7 +82,7 @@ impl ValueChecks {
         match outcome {
             Err(error) => out.add(place.of_error(error)),
             Ok(()) => {
-                if let Some(flaw) = record.non_canonical(&mut self.scratch) {
+                if let Some(flaw) = self.scratch.take_non_canonical() {
                     let error = Error::new(flaw.into())
                         .at_offset(record.offset)
                         .in_key(record.db, key);
@@ -91,7 +93,7 @@ impl ValueChecks {
         self.scratch.trim();
     }
 
-    fn expiry(&self, place: &Place<'_, '_>, out: &mut Reporter<'_>) {
+    fn expiry(&self, place: &Place<'_, '_>, out: &mut Part) {
         if place.record.expiry_opcodes > 1 {
             out.add(place.finding(
                 Level::Warning,
@@ -119,7 +121,7 @@ impl ValueChecks {
         place: &Place<'_, '_>,
         stored: RdbString<'_>,
         what: &'static str,
-        out: &mut Reporter<'_>,
+        out: &mut Part,
     ) {
         /// The longest text that servers try to store as an integer.
         const LONGEST_INTEGER_BYTES: usize = 11;
@@ -140,7 +142,7 @@ impl ValueChecks {
     }
 
     /// Reports a first length (of a string or blob, or a count) in a longer form than need be.
-    fn canonical_length(&self, place: &Place<'_, '_>, out: &mut Reporter<'_>) {
+    fn canonical_length(&self, place: &Place<'_, '_>, out: &mut Part) {
         let value = place.record.raw_value();
         let Ok((rest, Length::Plain(n))) = length_or_special(value) else {
             return;
@@ -161,7 +163,7 @@ impl ValueChecks {
         }
     }
 
-    fn empty(&self, place: &Place<'_, '_>, elements: u64, out: &mut Reporter<'_>) {
+    fn empty(&self, place: &Place<'_, '_>, elements: u64, out: &mut Part) {
         if elements == 0 {
             out.add(place.finding(
                 Level::Warning,
@@ -173,19 +175,14 @@ impl ValueChecks {
         }
     }
 
-    fn list(
-        &mut self,
-        place: &Place<'_, '_>,
-        list: &List<'_>,
-        out: &mut Reporter<'_>,
-    ) -> Result<()> {
+    fn list(&mut self, place: &Place<'_, '_>, list: &List<'_>, out: &mut Part) -> Result<()> {
         let mut elements = 0;
         list.for_each(&mut self.scratch, |_| elements += 1)?;
         self.empty(place, elements, out);
         Ok(())
     }
 
-    fn set(&mut self, place: &Place<'_, '_>, set: &Set<'_>, out: &mut Reporter<'_>) -> Result<()> {
+    fn set(&mut self, place: &Place<'_, '_>, set: &Set<'_>, out: &mut Part) -> Result<()> {
         if set.cannot_repeat() {
             let mut members = 0;
             set.for_each(&mut self.scratch, |_| members += 1)?;
@@ -206,12 +203,7 @@ impl ValueChecks {
         Ok(())
     }
 
-    fn zset(
-        &mut self,
-        place: &Place<'_, '_>,
-        zset: &Zset<'_>,
-        out: &mut Reporter<'_>,
-    ) -> Result<()> {
+    fn zset(&mut self, place: &Place<'_, '_>, zset: &Zset<'_>, out: &mut Part) -> Result<()> {
         let wanted = zset.file_order(place.record.dialect);
         let mut in_order = true;
         let mut last = (Vec::new(), f64::NAN);
@@ -259,12 +251,7 @@ impl ValueChecks {
         Ok(())
     }
 
-    fn hash(
-        &mut self,
-        place: &Place<'_, '_>,
-        hash: &Hash<'_>,
-        out: &mut Reporter<'_>,
-    ) -> Result<()> {
+    fn hash(&mut self, place: &Place<'_, '_>, hash: &Hash<'_>, out: &mut Part) -> Result<()> {
         let mut earliest = None;
         self.members.clear();
         let mut elements = 0;
@@ -303,12 +290,7 @@ impl ValueChecks {
         Ok(())
     }
 
-    fn stream(
-        &mut self,
-        place: &Place<'_, '_>,
-        stream: &Stream<'_>,
-        out: &mut Reporter<'_>,
-    ) -> Result<()> {
+    fn stream(&mut self, place: &Place<'_, '_>, stream: &Stream<'_>, out: &mut Part) -> Result<()> {
         let totals = stream.for_each_entry(&mut self.scratch, |_, fields| fields.for_each(drop))?;
         let state = stream.state()?;
         stream_counters(place, &totals, &state, out);
@@ -319,7 +301,7 @@ impl ValueChecks {
         &mut self,
         place: &Place<'_, '_>,
         module: &ModuleValue<'_>,
-        out: &mut Reporter<'_>,
+        out: &mut Part,
     ) -> Result<()> {
         module_strings(module.items()?, place.record.offset)?;
         let id = module.id()?;
@@ -365,7 +347,7 @@ fn stream_counters(
     place: &Place<'_, '_>,
     totals: &EntryTotals,
     state: &StreamState,
-    out: &mut Reporter<'_>,
+    out: &mut Part,
 ) {
     let dialect = place.record.dialect;
     // Valkey 9.1 compares the length, Redis 8.8 the other counters too.
@@ -484,7 +466,7 @@ impl Repeats {
         }
     }
 
-    fn report(mut self, place: &Place<'_, '_>, what: &'static str, out: &mut Reporter<'_>) {
+    fn report(mut self, place: &Place<'_, '_>, what: &'static str, out: &mut Part) {
         self.members.sort_unstable();
         for chunk in self
             .members

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::pipeline::{Pipe, Pipeline, Work};
 use super::value_checks::{ValueChecks, module_strings};
 use crate::bytes::source::Source as _;
 use crate::error::{Code, Context, Error, ErrorKind, Flaw, Result, Value};
@@ -28,6 +29,8 @@ use crate::report::{Finding, Level, Tally};
 pub struct VerifyOptions {
     /// Framing and checksum only; values are not decoded, duplicates not looked for.
     pub shallow: bool,
+    /// By how many threads.
+    pub pipeline: Pipeline,
 }
 
 /// What was seen on the way.
@@ -200,13 +203,13 @@ impl Verified {
 }
 
 /// Reports to the caller and counts.
-pub(crate) struct Reporter<'f> {
-    pub(crate) tally: Tally,
+struct Reporter<'f> {
+    tally: Tally,
     report: &'f mut dyn FnMut(Finding),
 }
 
 impl Reporter<'_> {
-    pub(crate) fn add(&mut self, finding: Finding) {
+    fn add(&mut self, finding: Finding) {
         self.tally.add(&finding);
         (self.report)(finding);
     }
@@ -225,13 +228,13 @@ impl Reporter<'_> {
 /// assert_eq!(findings[0].code.as_str(), "unexpected_eof");
 /// ```
 pub fn verify_rdb(
-    reader: &mut impl ReadItems,
+    reader: &mut impl Pipe,
     options: VerifyOptions,
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
     let start = reader.offset();
-    let mut check = Check {
-        options,
+    let mut keys = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+    let mut ledger = Ledger {
         out: Reporter {
             tally: Tally::default(),
             report,
@@ -242,23 +245,36 @@ pub fn verify_rdb(
         counts: Counts::default(),
         declared: None,
         slot: None,
-        keys: KeySet::new(DEFAULT_MEMORY_BYTES, None),
-        can_look_back: reader.look_back().is_some(),
-        second_hash: KeyHasher::default(),
-        key_scratch: Vec::new(),
-        values: ValueChecks::default(),
     };
-    let outcome = reader.for_each(|item, span| check.item(item, &span));
+    let make_check = {
+        let can_look_back = reader.look_back().is_some();
+        let (hasher, second_hasher) = (keys.hasher(), KeyHasher::default());
+        move || Check {
+            options,
+            out: Part::default(),
+            slot: None,
+            hasher: hasher.clone(),
+            can_look_back,
+            second_hasher: second_hasher.clone(),
+            key_scratch: Vec::new(),
+            values: ValueChecks::default(),
+        }
+    };
+    let outcome = reader.pipe(options.pipeline, make_check, |part: &mut Part| {
+        for &(hash, mark) in &part.keys {
+            keys.insert_hashed(hash, mark);
+        }
+        for event in part.events.drain(..) {
+            ledger.enter(event);
+        }
+        Ok(())
+    });
+    let Ledger {
+        mut out, mut seen, ..
+    } = ledger;
     if let Err(error) = outcome {
-        let error = error.in_db(reader.db());
-        check.out.add(Finding::of_error(&error, Level::Error));
+        out.add(Finding::of_error(&error.in_db(reader.db()), Level::Error));
     }
-    let Check {
-        keys,
-        mut out,
-        mut seen,
-        ..
-    } = check;
     report_duplicates(keys, reader, start, &mut out);
     seen.dialect = reader.dialect();
     seen.bytes = reader.offset() - start;
@@ -352,34 +368,19 @@ struct Counts {
     expires: u64,
 }
 
+impl Counts {
+    fn add(&mut self, other: Counts) {
+        self.keys += other.keys;
+        self.expires += other.expires;
+    }
+}
+
 /// The slot whose keys are being read.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     offset: u64,
-    slot: u64,
     declared: Counts,
     seen: Counts,
-}
-
-impl Slot {
-    /// Counts a key and checks that it belongs here.
-    fn count(&mut self, record: &Record<'_>, key: &[u8], out: &mut Reporter<'_>) {
-        self.seen.keys += 1;
-        self.seen.expires += u64::from(record.expire_at_ms.is_some());
-        let own = u64::from(key_slot(key));
-        if own != self.slot {
-            let what = "slot of a key";
-            let finding = Finding::broken(
-                Level::Warning,
-                Code::CountMismatch,
-                record.offset,
-                what,
-                self.slot,
-                own,
-            );
-            out.add(finding.in_key(record.db, key));
-        }
-    }
 }
 
 /// What RESIZEDB said, to be compared when the database ends.
@@ -389,71 +390,122 @@ struct Declared {
     counts: Counts,
 }
 
-struct Check<'f> {
-    options: VerifyOptions,
-    out: Reporter<'f>,
-    seen: Verified,
-    databases: HashMap<u32, Counts>,
-    db: u32,
-    /// Of the database that is being read, since it was selected.
+/// What threads tell of a batch of items, in file order.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    events: Vec<Event>,
+    /// Keys since the last event that counts matter to.
     counts: Counts,
-    declared: Option<Declared>,
-    slot: Option<Slot>,
-    keys: KeySet,
+    /// Hash of each key, and its mark for [`KeySet`].
+    keys: Vec<(u64, u64)>,
+}
+
+/// What matters to the whole file.
+#[derive(Debug)]
+enum Event {
+    Finding(Finding),
+    Keys(Counts),
+    SelectDb(u32),
+    ResizeDb(Declared),
+    Slot(Slot),
+    End {
+        checksum: Checksum,
+        key_expected: bool,
+        span: Range<u64>,
+    },
+}
+
+impl Part {
+    pub(crate) fn add(&mut self, finding: Finding) {
+        self.events.push(Event::Finding(finding));
+    }
+
+    /// Adds an event before which keys count differently than behind it.
+    fn divide(&mut self, event: Event) {
+        self.count_so_far();
+        self.events.push(event);
+    }
+
+    fn count_so_far(&mut self) {
+        let counts = std::mem::take(&mut self.counts);
+        if counts.keys > 0 {
+            self.events.push(Event::Keys(counts));
+        }
+    }
+}
+
+/// Looks at items, on any thread.
+struct Check {
+    options: VerifyOptions,
+    out: Part,
+    /// The slot whose keys are being read.
+    slot: Option<u64>,
+    hasher: KeyHasher,
     /// Whether keys that look the same can be read again; else a second hash decides.
     can_look_back: bool,
-    second_hash: KeyHasher,
+    second_hasher: KeyHasher,
     key_scratch: Vec<u8>,
     values: ValueChecks,
 }
 
-impl Check<'_> {
-    fn item(&mut self, item: &Item<'_>, span: &Range<u64>) -> Result<()> {
+impl Work for Check {
+    type Output = Part;
+    /// The slot that slot info has named last.
+    type Context = Option<u64>;
+
+    fn observe(slot: &mut Option<u64>, item: &Item<'_>) {
         match item {
-            Item::Key(record) => self.record(record),
-            Item::SelectDb(db) => {
-                self.database_ends();
-                self.db = *db;
+            Item::SelectDb(_) | Item::End { .. } => *slot = None,
+            Item::SlotInfo { slot: number, .. } => *slot = Some(*number),
+            Item::Aux {
+                key: RdbString::Raw(name),
+                value,
+            } if name.eq_ignore_ascii_case(b"slot-info") => {
+                let text = value.to_vec().unwrap_or_default();
+                if let Some((number, _)) = parse_slot_info(&text) {
+                    *slot = Some(number);
+                }
             }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, slot: Option<u64>) {
+        self.slot = slot;
+    }
+
+    fn item(&mut self, item: &Item<'_>, span: &Range<u64>) -> Result<()> {
+        if let Item::Key(record) = item {
+            self.record(record);
+            return Ok(());
+        }
+        Check::observe(&mut self.slot, item);
+        match item {
+            Item::SelectDb(db) => self.out.divide(Event::SelectDb(*db)),
             Item::ResizeDb { keys, expires } => {
                 let counts = Counts {
                     keys: *keys,
                     expires: *expires,
                 };
-                self.declared = Some(Declared {
+                self.out.divide(Event::ResizeDb(Declared {
                     offset: span.start,
                     counts,
-                });
+                }));
             }
             Item::End {
                 checksum,
                 key_expected,
-            } => {
-                self.database_ends();
-                if *key_expected {
-                    let what = "opcode that speaks of a next key";
-                    self.out.add(Finding::broken(
-                        Level::Warning,
-                        Code::BadOpcode,
-                        span.start,
-                        what,
-                        "a key",
-                        "the end",
-                    ));
-                }
-                self.seen.complete = true;
-                self.checksum(*checksum, span.end);
-            }
-            Item::SlotInfo {
-                slot,
-                keys,
-                expires,
-            } => {
+            } => self.out.divide(Event::End {
+                checksum: *checksum,
+                key_expected: *key_expected,
+                span: span.clone(),
+            }),
+            Item::SlotInfo { keys, expires, .. } => {
                 let counts = Counts {
                     keys: *keys,
                     expires: *expires,
                 };
-                self.slot_begins(*slot, counts, span.start);
+                self.slot_begins(counts, span.start);
             }
             Item::Aux {
                 key: RdbString::Raw(name),
@@ -486,11 +538,18 @@ impl Check<'_> {
         Ok(())
     }
 
+    fn take(&mut self, used: Option<Part>) -> Part {
+        let mut empty = used.unwrap_or_default();
+        empty.keys.clear();
+        self.out.count_so_far();
+        std::mem::replace(&mut self.out, empty)
+    }
+}
+
+impl Check {
     fn record(&mut self, record: &Record<'_>) {
-        self.seen.keys += 1;
-        self.seen.expires += u64::from(record.expire_at_ms.is_some());
-        self.counts.keys += 1;
-        self.counts.expires += u64::from(record.expire_at_ms.is_some());
+        self.out.counts.keys += 1;
+        self.out.counts.expires += u64::from(record.expire_at_ms.is_some());
         self.type_of_version(record);
         if self.options.shallow {
             return;
@@ -505,11 +564,23 @@ impl Check<'_> {
         };
         let mark = match self.can_look_back {
             true => record.offset,
-            false => self.second_hash.hash(record.db, key),
+            false => self.second_hasher.hash(record.db, key),
         };
-        self.keys.insert(record.db, key, mark);
-        if let Some(slot) = &mut self.slot {
-            slot.count(record, key, &mut self.out);
+        self.out.keys.push((self.hasher.hash(record.db, key), mark));
+        if let Some(slot) = self.slot {
+            let own = u64::from(key_slot(key));
+            if own != slot {
+                let what = "slot of a key";
+                let finding = Finding::broken(
+                    Level::Warning,
+                    Code::CountMismatch,
+                    record.offset,
+                    what,
+                    slot,
+                    own,
+                );
+                self.out.add(finding.in_key(record.db, key));
+            }
         }
         self.values.check(record, key, &mut self.out);
     }
@@ -551,7 +622,7 @@ impl Check<'_> {
     /// Checks the one aux field that makes a server refuse a file: Valkey's `slot-info`.
     fn slot_info(&mut self, value: RdbString<'_>, offset: u64) {
         let finding = match value.bytes(&mut self.key_scratch).map(parse_slot_info) {
-            Ok(Some((slot, counts))) => return self.slot_begins(slot, counts, offset),
+            Ok(Some((_, counts))) => return self.slot_begins(counts, offset),
             Ok(None) => {
                 let what = "aux field slot-info";
                 let expected = "slot, keys, expiries as numbers with commas between";
@@ -571,14 +642,95 @@ impl Check<'_> {
         self.out.add(finding);
     }
 
-    fn slot_begins(&mut self, slot: u64, counts: Counts, offset: u64) {
-        self.slot_ends();
-        self.slot = Some(Slot {
+    /// Reports what keeps a server from reading something that belongs to no key.
+    fn add_error(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.out.add(Finding::of_error(&error, Level::Error));
+        }
+    }
+
+    fn slot_begins(&mut self, declared: Counts, offset: u64) {
+        self.out.divide(Event::Slot(Slot {
             offset,
-            slot,
-            declared: counts,
+            declared,
             seen: Counts::default(),
-        });
+        }));
+    }
+
+    /// Checks that a library begins with the line that names engine and library.
+    fn function(&mut self, code: RdbString<'_>, offset: u64) {
+        let finding = match code.bytes(&mut self.key_scratch) {
+            Err(flaw) => {
+                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
+            }
+            Ok(code) if code.starts_with(b"#!") => return,
+            Ok(_) => Finding::broken(
+                Level::Error,
+                Code::BadFunction,
+                offset,
+                "first line of a function library",
+                "#!engine name=library",
+                "another",
+            ),
+        };
+        self.out.add(finding);
+    }
+}
+
+/// Adds up what the parts of a file tell, in file order.
+struct Ledger<'f> {
+    out: Reporter<'f>,
+    seen: Verified,
+    databases: HashMap<u32, Counts>,
+    db: u32,
+    /// Of the database that is being read, since it was selected.
+    counts: Counts,
+    declared: Option<Declared>,
+    slot: Option<Slot>,
+}
+
+impl Ledger<'_> {
+    fn enter(&mut self, event: Event) {
+        match event {
+            Event::Finding(finding) => self.out.add(finding),
+            Event::Keys(counts) => {
+                self.seen.keys += counts.keys;
+                self.seen.expires += counts.expires;
+                self.counts.add(counts);
+                if let Some(slot) = &mut self.slot {
+                    slot.seen.add(counts);
+                }
+            }
+            Event::SelectDb(db) => {
+                self.database_ends();
+                self.db = db;
+            }
+            Event::ResizeDb(declared) => self.declared = Some(declared),
+            Event::Slot(slot) => {
+                self.slot_ends();
+                self.slot = Some(slot);
+            }
+            Event::End {
+                checksum,
+                key_expected,
+                span,
+            } => {
+                self.database_ends();
+                if key_expected {
+                    let what = "opcode that speaks of a next key";
+                    self.out.add(Finding::broken(
+                        Level::Warning,
+                        Code::BadOpcode,
+                        span.start,
+                        what,
+                        "a key",
+                        "the end",
+                    ));
+                }
+                self.seen.complete = true;
+                self.checksum(checksum, span.end);
+            }
+        }
     }
 
     /// Compares what slot info promised with what came.
@@ -633,8 +785,7 @@ impl Check<'_> {
     fn database_ends(&mut self) {
         self.slot_ends();
         let seen = self.databases.entry(self.db).or_default();
-        seen.keys += std::mem::take(&mut self.counts.keys);
-        seen.expires += std::mem::take(&mut self.counts.expires);
+        seen.add(std::mem::take(&mut self.counts));
         let seen = *seen;
         let Some(Declared { offset, counts }) = self.declared.take() else {
             return;
@@ -677,32 +828,6 @@ impl Check<'_> {
             }
             Checksum::Absent | Checksum::Unchecked(_) | Checksum::Valid(_) => {}
         }
-    }
-
-    /// Reports what keeps a server from reading something that belongs to no key.
-    fn add_error(&mut self, outcome: Result<()>) {
-        if let Err(error) = outcome {
-            self.out.add(Finding::of_error(&error, Level::Error));
-        }
-    }
-
-    /// Checks that a library begins with the line that names engine and library.
-    fn function(&mut self, code: RdbString<'_>, offset: u64) {
-        let finding = match code.bytes(&mut self.key_scratch) {
-            Err(flaw) => {
-                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
-            }
-            Ok(code) if code.starts_with(b"#!") => return,
-            Ok(_) => Finding::broken(
-                Level::Error,
-                Code::BadFunction,
-                offset,
-                "first line of a function library",
-                "#!engine name=library",
-                "another",
-            ),
-        };
-        self.out.add(finding);
     }
 }
 

@@ -9,10 +9,10 @@ use std::io::Read;
 use std::ops::Range;
 
 use super::dialect::Dialect;
-use super::frame::{Checksum, Item, State, next_item};
+use super::frame::{Checksum, Item, State, next_item, step_over_string};
 use crate::bytes::crc64::Crc64;
 use crate::bytes::source::{SliceSource, Source, StreamSource};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Fail, Result};
 
 /// What to do about the CRC64 at the end of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,11 +132,21 @@ impl<S: Source> ReadItems for RdbReader<S> {
         self.source.look_back()
     }
 
-    fn for_each(&mut self, mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
+    fn for_each(&mut self, f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
+        self.for_each_from(Crc64::new(), f)
+    }
+}
+
+impl<S: Source> RdbReader<S> {
+    /// As `for_each`, behind bytes that were cut off and have the checksum `crc`.
+    pub(crate) fn for_each_from(
+        &mut self,
+        mut crc: Crc64,
+        mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>,
+    ) -> Result<()> {
         /// How much is framed before it is hashed: long enough for the CRC kernel, short
         /// enough to be still in cache.
         const STRIDE_BYTES: usize = 128 * 1024;
-        let mut crc = Crc64::new();
         while !self.state.ended {
             let data = self.source.data();
             let end_offset = self.offset + data.len() as u64;
@@ -175,18 +185,128 @@ impl<S: Source> ReadItems for RdbReader<S> {
             }
             self.offset += used as u64;
             self.source.consume(used);
+            if let Some(stop) = stop {
+                self.read_on(stop, end_offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gets more bytes if that is what an item lacks.
+    fn read_on(&mut self, stop: nom::Err<Fail>, end_offset: u64) -> Result<()> {
+        match stop {
+            nom::Err::Incomplete(needed) if self.source.is_final() => {
+                Err(cut_short(needed, end_offset))
+            }
+            nom::Err::Incomplete(_) => self
+                .source
+                .fill()
+                .map_err(|e| Error::io("cannot read", e).at_offset(end_offset)),
+            nom::Err::Error(fail) | nom::Err::Failure(fail) => Err(fail.locate(end_offset)),
+        }
+    }
+
+    /// Cuts off whole items of `min_bytes` together, for another thread to look at.
+    ///
+    /// It is one item if that is larger, and less in front of an error, of the end of the
+    /// file and of the end of a window. `None`: the end of the file is next, for
+    /// [`for_each_from`](Self::for_each_from). What is no key is passed to `observe`.
+    ///
+    /// # Errors
+    /// The first broken rule of the frame, or an I/O error.
+    pub(crate) fn cut(
+        &mut self,
+        min_bytes: usize,
+        mut observe: impl FnMut(&Item<'_>),
+    ) -> Result<Option<Batch<S::Shared>>> {
+        let state = self.state.clone();
+        loop {
+            let data = self.source.data();
+            let end_offset = self.offset + data.len() as u64;
+            let mut used = 0;
+            let mut stop = None;
+            while used < min_bytes && !self.state.ended && stop.is_none() {
+                if let Some(size) = step_over_string(&mut self.state, &data[used..]) {
+                    used += size;
+                    continue;
+                }
+                let parsed = next_item(&mut self.state, &data[used..], end_offset);
+                match &parsed {
+                    Ok((_, Item::End { .. })) => {}
+                    Ok((rest, item)) => {
+                        used = data.len() - rest.len();
+                        if !matches!(item, Item::Key(_)) {
+                            observe(item);
+                        }
+                    }
+                    Err(_) => stop = parsed.err(),
+                }
+            }
+            // The end is not cut off: it is read again, once all before it is hashed.
+            let is_end = std::mem::take(&mut self.state.ended);
             match stop {
+                // What stopped here is met again by the next call.
+                _ if used > 0 => {
+                    let offset = self.offset;
+                    self.offset += used as u64;
+                    let bytes = self.source.share(used);
+                    return Ok(Some(Batch {
+                        state,
+                        bytes,
+                        offset,
+                    }));
+                }
+                Some(stop) => self.read_on(stop, end_offset)?,
+                None if is_end => return Ok(None),
                 None => {}
-                Some(nom::Err::Incomplete(needed)) if self.source.is_final() => {
-                    return Err(cut_short(needed, end_offset));
+            }
+        }
+    }
+
+    /// Whether all that is left is in memory and no more than this.
+    pub(crate) fn is_within(&self, bytes: usize) -> bool {
+        self.source.is_final() && self.source.data().len() <= bytes
+    }
+
+    /// Whether a checksum is wanted.
+    pub(crate) fn is_hashing(&self) -> bool {
+        self.checksum != ChecksumMode::Skip
+    }
+}
+
+/// Whole items cut off from a file, and what was known in front of them.
+#[derive(Debug)]
+pub(crate) struct Batch<B> {
+    state: State,
+    bytes: B,
+    offset: u64,
+}
+
+impl<B: AsRef<[u8]>> Batch<B> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
+    /// As [`ReadItems::for_each`] of the file would.
+    pub(crate) fn for_each(
+        &self,
+        mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>,
+    ) -> Result<()> {
+        let data = self.bytes.as_ref();
+        let end_offset = self.offset + data.len() as u64;
+        let mut state = self.state.clone();
+        let mut used = 0;
+        while used < data.len() {
+            // Errors come only from bytes that changed since they were framed.
+            match &next_item(&mut state, &data[used..], end_offset) {
+                Ok((rest, item)) => {
+                    let span = self.offset + used as u64..end_offset - rest.len() as u64;
+                    used = data.len() - rest.len();
+                    f(item, span)?;
                 }
-                Some(nom::Err::Incomplete(_)) => {
-                    self.source
-                        .fill()
-                        .map_err(|e| Error::io("cannot read", e).at_offset(end_offset))?;
-                }
-                Some(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {
-                    return Err(fail.locate(end_offset));
+                Err(nom::Err::Incomplete(needed)) => return Err(cut_short(*needed, end_offset)),
+                Err(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {
+                    return Err(fail.clone().locate(end_offset));
                 }
             }
         }

@@ -10,11 +10,13 @@ use rdbkit::json::librdb::LibrdbWriter;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::json::rdbtools::RdbtoolsWriter;
 use rdbkit::ops::convert::{
-    Conversion, Converted, convert_rdb, damage_finding, header_of_rdb, header_of_store,
+    Conversion, ConvertOptions, Converted, convert_rdb, damage_finding, header_of_rdb,
+    header_of_store,
 };
 use rdbkit::ops::export_store::{export_entry, value_type};
 use rdbkit::ops::log::Log;
-use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Record};
+use rdbkit::ops::pipeline::Pipeline;
+use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::table::grouped;
 use rdbkit::select::Selection;
 
@@ -25,9 +27,13 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
 /// Converts one input.
-pub(crate) fn run(args: &ConvertArgs, printer: &Printer) -> Result<Exit> {
+pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     let format = format(args)?;
-    let selection = args.filter.selection()?;
+    let options = ConvertOptions {
+        selection: args.filter.selection()?,
+        keep_going: args.keep_going,
+        pipeline,
+    };
     let expansion = open::expand(&args.input, Purpose::Single, printer)?;
     let [expanded] = expansion.inputs.as_slice() else {
         return Err(Error::usage(format!(
@@ -45,10 +51,10 @@ pub(crate) fn run(args: &ConvertArgs, printer: &Printer) -> Result<Exit> {
             "--compat writes JSON, not NDJSON: use --to json",
         )),
         (Some(Compat::Librdb), Format::Json) => {
-            write(args, printer, selection, input, LibrdbWriter::document())
+            write(args, printer, options, input, LibrdbWriter::document())
         }
         (Some(Compat::Rdbtools), Format::Json) => {
-            write(args, printer, selection, input, RdbtoolsWriter::document())
+            write(args, printer, options, input, RdbtoolsWriter::document())
         }
         (None, Format::Ndjson) if args.pretty => Err(Error::usage(
             "--pretty indents JSON, not NDJSON: use --to json",
@@ -56,21 +62,21 @@ pub(crate) fn run(args: &ConvertArgs, printer: &Printer) -> Result<Exit> {
         (None, Format::Ndjson) => write(
             args,
             printer,
-            selection,
+            options,
             input,
             NativeWriter::new(Arrangement::Lines),
         ),
         (None, Format::Json) if args.pretty => write(
             args,
             printer,
-            selection,
+            options,
             input,
             NativeWriter::new(Arrangement::PrettyArray),
         ),
         (None, Format::Json) => write(
             args,
             printer,
-            selection,
+            options,
             input,
             NativeWriter::new(Arrangement::Array),
         ),
@@ -97,36 +103,20 @@ fn format(args: &ConvertArgs) -> Result<Format> {
 struct Job<'a, W> {
     args: &'a ConvertArgs,
     printer: &'a Printer,
-    selection: Selection,
-    key_scratch: Vec<u8>,
     writer: W,
     output: OutputFile,
 }
 
-impl<W: Document> Conversion for Job<'_, W> {
-    type Sink = W;
+impl<W: Document + Send> Conversion for Job<'_, W> {
+    type Document = W;
 
-    fn sink(&mut self) -> &mut W {
+    fn document(&mut self) -> &mut W {
         &mut self.writer
     }
 
-    fn wants(&mut self, record: &Record<'_>) -> Result<bool> {
-        if self.selection.is_everything() {
-            return Ok(true);
-        }
-        let key = record.key_bytes(&mut self.key_scratch)?;
-        Ok(self.selection.matches(
-            record.db,
-            key,
-            record.value_type(),
-            record.expire_at_ms,
-            Some(record.encoded_len()),
-        ))
-    }
-
-    fn progress(&mut self, _offset: u64) -> Result<()> {
+    fn progress(&mut self) -> Result<()> {
         /// How much text is handed to the system at once.
-        const CHUNK_BYTES: usize = 256 * 1024;
+        const CHUNK_BYTES: usize = 128 * 1024;
         if self.writer.text().len() >= CHUNK_BYTES {
             self.flush()
         } else {
@@ -134,13 +124,9 @@ impl<W: Document> Conversion for Job<'_, W> {
         }
     }
 
-    fn damaged(&mut self, error: Error) -> Result<()> {
-        if !self.args.keep_going {
-            return Err(error);
-        }
+    fn damaged(&mut self, error: Error) {
         self.printer
             .finding(&damage_finding(&error.in_file(&self.args.input)));
-        Ok(())
     }
 }
 
@@ -152,24 +138,24 @@ impl<W: Document> Job<'_, W> {
     }
 }
 
-fn write<W: Document>(
+fn write<W: Document + Send>(
     args: &ConvertArgs,
     printer: &Printer,
-    selection: Selection,
+    options: ConvertOptions,
     opened: Opened,
     writer: W,
 ) -> Result<Exit> {
     match opened {
-        Opened::Records(input) => write_records(args, printer, selection, input, writer),
-        Opened::Log(log) => write_log(args, printer, selection, &log, writer),
+        Opened::Records(input) => write_records(args, printer, options, input, writer),
+        Opened::Log(log) => write_log(args, printer, &options.selection, &log, writer),
     }
 }
 
 /// Writes the dataset that a log leaves.
-fn write_log<W: Document>(
+fn write_log<W: Document + Send>(
     args: &ConvertArgs,
     printer: &Printer,
-    selection: Selection,
+    selection: &Selection,
     log: &Log,
     mut writer: W,
 ) -> Result<Exit> {
@@ -188,14 +174,12 @@ fn write_log<W: Document>(
     let mut job = Job {
         args,
         printer,
-        selection,
-        key_scratch: Vec::new(),
         writer,
         output,
     };
     let mut keys = 0;
     for (db, key, entry) in store.iter() {
-        if job.selection.matches(
+        if selection.matches(
             db,
             key,
             value_type(&entry.value),
@@ -204,7 +188,7 @@ fn write_log<W: Document>(
         ) {
             export_entry(db, key, entry, &mut job.writer)?;
             keys += 1;
-            job.progress(0)?;
+            job.progress()?;
         }
     }
     let converted = Converted {
@@ -242,10 +226,10 @@ fn finish<W: Document>(mut job: Job<'_, W>, converted: &Converted, exit: Exit) -
     Ok(exit)
 }
 
-fn write_records<W: Document>(
+fn write_records<W: Document + Send>(
     args: &ConvertArgs,
     printer: &Printer,
-    selection: Selection,
+    options: ConvertOptions,
     input: Input,
     mut writer: W,
 ) -> Result<Exit> {
@@ -273,12 +257,10 @@ fn write_records<W: Document>(
     let mut job = Job {
         args,
         printer,
-        selection,
-        key_scratch: Vec::new(),
         writer,
         output,
     };
-    let converted = convert(&origin, source, &mut job);
+    let converted = convert(&origin, source, &options, &mut job);
     drop(progress);
     let converted = match converted {
         Ok(converted) => converted,
@@ -296,24 +278,26 @@ fn write_records<W: Document>(
     finish(job, &converted, exit)
 }
 
-fn convert<W: Document>(
+fn convert<W: Document + Send>(
     origin: &Origin,
     source: ByteSource,
+    options: &ConvertOptions,
     job: &mut Job<'_, W>,
 ) -> Result<Converted> {
-    let mode = if job.args.keep_going {
+    let mode = if options.keep_going {
         ChecksumMode::Report
     } else {
         ChecksumMode::Require
     };
     if origin.kind() == Kind::DumpPayload {
         let mut reader = PayloadReader::new(source.data(), mode);
-        return convert_rdb(&mut reader, job).map_err(|error| origin.explain(error));
+        return convert_rdb(&mut reader, options, job).map_err(|error| origin.explain(error));
     }
     let mut reader = RdbReader::new(source)
         .at_offset(origin.base_offset())
         .checksum(mode);
-    let converted = convert_rdb(&mut reader, job).map_err(|error| origin.explain(error))?;
+    let converted =
+        convert_rdb(&mut reader, options, job).map_err(|error| origin.explain(error))?;
     let offset = reader.offset();
     match origin.after_rdb(&mut reader.into_source(), offset)? {
         AfterRdb::Log => {

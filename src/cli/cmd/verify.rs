@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use rdbkit::bytes::file_id::display_path;
 use rdbkit::error::{Error, Result};
 use rdbkit::input::{Expanded, Purpose};
+use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::verify::{Verified, VerifyOptions, verify_input, verify_log};
 use rdbkit::report::lines::{self, Object};
 use rdbkit::report::table::{bytes, grouped};
@@ -18,7 +19,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
 /// Checks every input and reports.
-pub(crate) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit> {
+pub(crate) fn run(args: &VerifyArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     let mut report = Report::new(args);
     let mut inputs = Vec::new();
     for spec in &args.inputs {
@@ -33,12 +34,18 @@ pub(crate) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit> {
     }
     report.is_single = args.inputs.len() == 1 && inputs.len() <= 1;
     match inputs.as_slice() {
-        [only] => report.input(&check(args, only, printer))?,
+        [only] => report.input(&check(args, only, pipeline, printer))?,
         several => {
-            let checked: Vec<_> = several
-                .par_iter()
-                .map(|input| check(args, input, printer))
-                .collect();
+            let checked: Vec<_> = rayon::ThreadPoolBuilder::new()
+                .num_threads(pipeline.jobs().get())
+                .build()
+                .map_err(|e| Error::io("cannot start threads", io::Error::other(e)))?
+                .install(|| {
+                    several
+                        .par_iter()
+                        .map(|input| check(args, input, Pipeline::default(), printer))
+                        .collect()
+                });
             checked
                 .iter()
                 .try_for_each(|checked| report.input(checked))?;
@@ -68,7 +75,7 @@ impl Checked {
     }
 }
 
-fn check(args: &VerifyArgs, input: &Expanded, printer: &Printer) -> Checked {
+fn check(args: &VerifyArgs, input: &Expanded, pipeline: Pipeline, printer: &Printer) -> Checked {
     let name = display_path(&input.path);
     let opened = match args.input_args.open(input) {
         Ok(opened) => opened,
@@ -78,6 +85,7 @@ fn check(args: &VerifyArgs, input: &Expanded, printer: &Printer) -> Checked {
     let mut findings = Vec::new();
     let options = VerifyOptions {
         shallow: args.shallow,
+        pipeline,
     };
     let mut report = |finding| findings.push(finding);
     let verified = match opened {

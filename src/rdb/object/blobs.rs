@@ -1,95 +1,71 @@
-//! The listpacks and ziplists inside a value, whatever its type: for checks of their form.
+//! The listpacks and ziplists inside a value, whatever its type: expanding them, and checks of
+//! their form on the way.
 
-use nom::number::streaming::le_i64;
-
-use super::{Layout, Scratch, hash, list, set, zset};
+use super::Scratch;
 use crate::encoding::{Listpack, Ziplist};
-use crate::error::{Fail, Flaw};
-use crate::rdb::constants::quicklist_container;
-use crate::rdb::length::{count, length};
-use crate::rdb::string::{blob, skip_string};
+use crate::error::{Flaw, Parsed};
+use crate::rdb::string::blob;
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Listpack,
     Ziplist,
 }
 
-/// The first element of a value's blobs that the servers would have stored shorter.
-///
-/// Blobs that are broken have none; that they are is said elsewhere.
-pub(crate) fn non_canonical(layout: Layout, input: &[u8], scratch: &mut Scratch) -> Option<Flaw> {
-    let mut found = None;
-    let looked = for_each_blob(layout, input, scratch, |kind, bytes| {
-        found = match kind {
-            Kind::Listpack => Listpack::new(bytes).ok()?.non_canonical(),
-            Kind::Ziplist => Ziplist::new(bytes).ok()?.non_canonical(),
-        };
-        found.is_none().then_some(())
-    });
-    looked.ok().and(found)
+/// Whether elements of blobs are in the form that servers give them.
+#[derive(Debug, Default)]
+pub(crate) enum Form {
+    /// Nobody wants to know.
+    #[default]
+    Ignored,
+    /// All that were seen are.
+    Canonical,
+    /// The first that the servers would have stored shorter.
+    NotCanonical(Flaw),
 }
 
-/// Passes each blob to `f`, until it answers `None`.
-fn for_each_blob(
-    layout: Layout,
-    input: &[u8],
-    scratch: &mut Scratch,
-    mut f: impl FnMut(Kind, &[u8]) -> Option<()>,
-) -> Result<(), nom::Err<Fail>> {
-    let kind = match layout {
-        Layout::List(list::Layout::Ziplist)
-        | Layout::Zset(zset::Layout::Ziplist)
-        | Layout::Hash(hash::Layout::Ziplist) => Kind::Ziplist,
-        Layout::Set(set::Layout::Listpack)
-        | Layout::Zset(zset::Layout::Listpack)
-        | Layout::Hash(hash::Layout::Listpack | hash::Layout::ListpackExPreGa) => Kind::Listpack,
-        Layout::Hash(hash::Layout::ListpackEx) => {
-            let (rest, _hint) = le_i64(input)?;
-            let (_, bytes) = blob(rest, &mut scratch.blob)?;
-            f(Kind::Listpack, bytes);
-            return Ok(());
+impl Scratch {
+    /// Parses a string that holds a listpack or ziplist and expands it where needed.
+    ///
+    /// Its form is looked at here, if it matters: expanding a blob a second time costs more
+    /// than all other checks of it.
+    #[inline]
+    pub(super) fn blob<'a: 's, 's>(
+        &'s mut self,
+        kind: Kind,
+        input: &'a [u8],
+    ) -> Parsed<'a, &'s [u8]> {
+        let (rest, bytes) = blob(input, &mut self.blob)?;
+        if let Form::Canonical = self.form
+            && let Some(flaw) = non_canonical(kind, bytes)
+        {
+            self.form = Form::NotCanonical(flaw);
         }
-        Layout::List(list::Layout::Quicklist | list::Layout::Quicklist2) | Layout::Stream(_) => {
-            return for_each_node(layout, input, scratch, f);
-        }
-        _ => return Ok(()),
-    };
-    let (_, bytes) = blob(input, &mut scratch.blob)?;
-    f(kind, bytes);
-    Ok(())
-}
-
-/// Passes each node of a quicklist or stream to `f`, until it answers `None`.
-fn for_each_node(
-    layout: Layout,
-    input: &[u8],
-    scratch: &mut Scratch,
-    mut f: impl FnMut(Kind, &[u8]) -> Option<()>,
-) -> Result<(), nom::Err<Fail>> {
-    let (mut rest, nodes) = count(input)?;
-    for _ in 0..nodes {
-        let kind = match layout {
-            Layout::List(list::Layout::Quicklist) => Some(Kind::Ziplist),
-            Layout::List(_) => {
-                let (after, container) = length(rest)?;
-                rest = after;
-                (container == quicklist_container::PACKED).then_some(Kind::Listpack)
-            }
-            _ => {
-                (rest, ()) = skip_string(rest)?;
-                Some(Kind::Listpack)
-            }
-        };
-        let Some(kind) = kind else {
-            (rest, ()) = skip_string(rest)?;
-            continue;
-        };
-        let (after, bytes) = blob(rest, &mut scratch.blob)?;
-        if f(kind, bytes).is_none() {
-            return Ok(());
-        }
-        rest = after;
+        Ok((rest, bytes))
     }
-    Ok(())
+
+    /// From here on the form of blobs matters, if it does.
+    pub(crate) fn watch_form(&mut self, does_matter: bool) {
+        self.form = match does_matter {
+            true => Form::Canonical,
+            false => Form::Ignored,
+        };
+    }
+
+    /// The first element seen since then that the servers would have stored shorter.
+    ///
+    /// Blobs that are broken may have none; that they are is said elsewhere.
+    pub(crate) fn take_non_canonical(&mut self) -> Option<Flaw> {
+        match std::mem::take(&mut self.form) {
+            Form::NotCanonical(flaw) => Some(flaw),
+            Form::Ignored | Form::Canonical => None,
+        }
+    }
+}
+
+fn non_canonical(kind: Kind, bytes: &[u8]) -> Option<Flaw> {
+    match kind {
+        Kind::Listpack => Listpack::new(bytes).ok()?.non_canonical(),
+        Kind::Ziplist => Ziplist::new(bytes).ok()?.non_canonical(),
+    }
 }

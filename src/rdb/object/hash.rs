@@ -25,6 +25,7 @@
 
 use nom::number::streaming::le_i64;
 
+use super::blobs::Kind;
 use super::{RawValue, Scratch, skip_strings};
 use crate::bytes::Text;
 use crate::encoding::{Listpack, Ziplist, Zipmap};
@@ -240,7 +241,7 @@ impl Hash<'_> {
                 Ok(())
             }
             Layout::Ziplist => {
-                let (_, bytes) = blob(input, &mut scratch.blob)?;
+                let (_, bytes) = scratch.blob(Kind::Ziplist, input)?;
                 pairs(
                     Ziplist::new(bytes).map_err(flawed)?.iter(),
                     bytes.len(),
@@ -249,7 +250,7 @@ impl Hash<'_> {
                 .map_err(flawed)
             }
             Layout::Listpack => {
-                let (_, bytes) = blob(input, &mut scratch.blob)?;
+                let (_, bytes) = scratch.blob(Kind::Listpack, input)?;
                 pairs(
                     Listpack::new(bytes).map_err(flawed)?.iter(),
                     bytes.len(),
@@ -331,7 +332,7 @@ fn timed_listpack(
     mut f: impl FnMut(Text<'_>, Text<'_>, Option<i64>),
 ) -> Result<(), nom::Err<Fail>> {
     let flawed = |flaw: Flaw| nom::Err::Failure(flaw.in_string(input));
-    let (_, bytes) = blob(input, &mut scratch.blob)?;
+    let (_, bytes) = scratch.blob(Kind::Listpack, input)?;
     let bad = |what, expected: &'static str| {
         flawed(Flaw::new(
             Code::BadHash,

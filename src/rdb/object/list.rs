@@ -12,6 +12,7 @@
 //! Sources: `rdb.c rdbLoadObject`, `quicklist.c`. Empty ziplist and listpack nodes
 //! are stepped over, as by the servers; a plain node must not be empty.
 
+use super::blobs::Kind;
 use super::{RawValue, Scratch, skip_strings};
 use crate::bytes::Text;
 use crate::encoding::{Listpack, Ziplist};
@@ -115,7 +116,7 @@ fn ziplist_node<'a>(
     scratch: &mut Scratch,
     f: &mut impl FnMut(Text<'_>),
 ) -> Parsed<'a, ()> {
-    let (rest, bytes) = blob(input, &mut scratch.blob)?;
+    let (rest, bytes) = scratch.blob(Kind::Ziplist, input)?;
     let flawed = |flaw: crate::error::Flaw| nom::Err::Failure(flaw.in_string(input));
     for element in Ziplist::new(bytes).map_err(flawed)?.iter() {
         f(element.map_err(flawed)?);
@@ -129,7 +130,10 @@ fn quicklist2_node<'a>(
     f: &mut impl FnMut(Text<'_>),
 ) -> Parsed<'a, ()> {
     let (node, container) = length(input)?;
-    let (rest, bytes) = blob(node, &mut scratch.blob)?;
+    let (rest, bytes) = match container {
+        quicklist_container::PACKED => scratch.blob(Kind::Listpack, node)?,
+        _ => blob(node, &mut scratch.blob)?,
+    };
     let flawed = |flaw: crate::error::Flaw| nom::Err::Failure(flaw.in_string(node));
     match container {
         quicklist_container::PLAIN if bytes.is_empty() => Err(nom::Err::Failure(Fail::broken(

@@ -240,6 +240,7 @@ pub struct Scratch {
     pub(crate) blob: Vec<u8>,
     pub(crate) first: Vec<u8>,
     pub(crate) second: Vec<u8>,
+    pub(crate) form: blobs::Form,
 }
 
 impl Scratch {

@@ -8,6 +8,7 @@
 //!
 //! Source: `rdb.c rdbLoadObject`. Duplicate members are looked for by `verify`.
 
+use super::blobs::Kind;
 use super::{RawValue, Scratch, skip_strings};
 use crate::bytes::Text;
 use crate::encoding::{Intset, Listpack};
@@ -90,7 +91,7 @@ impl Set<'_> {
                 }
             }
             Layout::Listpack => {
-                let (_, bytes) = blob(input, &mut scratch.blob)?;
+                let (_, bytes) = scratch.blob(Kind::Listpack, input)?;
                 for member in Listpack::new(bytes).map_err(flawed)?.iter() {
                     f(member.map_err(flawed)?);
                 }

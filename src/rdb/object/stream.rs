@@ -23,6 +23,7 @@
 use nom::bytes::streaming::take;
 use nom::number::streaming::{be_u64, le_i64};
 
+use super::blobs::Kind;
 use super::{RawValue, Scratch, skip_strings};
 use crate::bytes::Text;
 use crate::encoding::StreamNode;
@@ -234,7 +235,7 @@ impl Stream<'_> {
                     )));
                 }
             };
-            let (next, bytes) = blob(after, &mut scratch.blob)?;
+            let (next, bytes) = scratch.blob(Kind::Listpack, after)?;
             let flawed =
                 |flaw: Flaw| -> nom::Err<Fail> { nom::Err::Failure(flaw.in_string(after)) };
             let node = StreamNode::new(bytes, (master.ms, master.seq)).map_err(flawed)?;

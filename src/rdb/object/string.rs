@@ -20,6 +20,22 @@ impl<'a> StringValue<'a> {
             .map_err(|failure| self.0.locate(failure))
     }
 
+    /// The content of what [`stored`](Self::stored) returned.
+    ///
+    /// # Errors
+    /// An LZF block that does not expand to its declared length.
+    #[inline]
+    pub(crate) fn expand<'s>(
+        &self,
+        stored: RdbString<'s>,
+        scratch: &'s mut Scratch,
+    ) -> Result<Text<'s>> {
+        stored.text(&mut scratch.first).map_err(|flaw| {
+            let failure = nom::Err::Failure(flaw.in_string(self.0.bytes));
+            self.0.locate(failure)
+        })
+    }
+
     /// The content.
     ///
     /// # Errors

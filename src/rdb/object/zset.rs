@@ -17,6 +17,7 @@ use std::cmp::Ordering;
 use nom::bytes::streaming::take;
 use nom::number::streaming::{le_f64, u8};
 
+use super::blobs::Kind;
 use super::{RawValue, Scratch};
 use crate::bytes::{Text, double};
 use crate::encoding::{Listpack, Ziplist};
@@ -226,7 +227,11 @@ impl<'a> Zset<'a> {
         f: impl FnMut(Text<'_>, f64),
     ) -> Result<(), nom::Err<Fail>> {
         let input = self.raw.bytes;
-        let (_, bytes) = blob(input, &mut scratch.blob)?;
+        let kind = match self.layout {
+            Layout::Ziplist => Kind::Ziplist,
+            _ => Kind::Listpack,
+        };
+        let (_, bytes) = scratch.blob(kind, input)?;
         self.walk_elements(bytes, f)
             .map_err(|flaw| nom::Err::Failure(flaw.in_string(input)))
     }

@@ -1,0 +1,411 @@
+//! One file, several threads: batches of records are looked at anywhere and told in file order.
+//!
+//! ```text
+//! cut off a batch        one thread at a time, whichever is free: lengths are read, no values
+//! decode it, hash it     every thread its own batch
+//! emit                   the calling thread, in file order, whenever it is free
+//! ```
+//!
+//! So `jobs` threads serve a file, none of them has a fixed role, and one job is a plain
+//! loop over the items. What is emitted never depends on their number: a [`Work`] sees the
+//! items of a batch in order, and the first error in file order ends the run behind the
+//! output of everything before it.
+//!
+//! Memory: while [`IN_FLIGHT_BYTES`] of the file are being decoded or wait to be emitted, no
+//! more are cut off, so at most one batch goes beyond; it is large only if one record is.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::bytes::crc64::{Crc64, combine, crc64};
+use crate::bytes::source::Source;
+use crate::error::{Error, Result};
+use crate::rdb::reader::Batch;
+use crate::rdb::{Item, PayloadReader, RdbReader, ReadItems};
+
+/// How much of a file is in flight before no more is cut off.
+const IN_FLIGHT_BYTES: usize = 8 << 20;
+
+/// How a file is divided among threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    jobs: NonZeroUsize,
+    batch_bytes: usize,
+}
+
+impl Pipeline {
+    /// As much of a file as is looked at in one go.
+    const BATCH_BYTES: usize = 256 * 1024;
+
+    /// Uses so many threads, the caller's included.
+    #[must_use]
+    pub fn new(jobs: NonZeroUsize) -> Self {
+        Pipeline {
+            jobs,
+            batch_bytes: Self::BATCH_BYTES,
+        }
+    }
+
+    /// How many threads it uses.
+    #[must_use]
+    pub fn jobs(self) -> NonZeroUsize {
+        self.jobs
+    }
+
+    /// Uses other batches than those of 256 KiB. Results do not depend on it.
+    #[must_use]
+    pub fn batch_bytes(self, batch_bytes: usize) -> Self {
+        Pipeline {
+            batch_bytes: batch_bytes.max(1),
+            ..self
+        }
+    }
+}
+
+impl Default for Pipeline {
+    /// Uses the calling thread only.
+    fn default() -> Self {
+        Pipeline::new(NonZeroUsize::MIN)
+    }
+}
+
+/// What a thread does with items.
+pub trait Work {
+    /// What it makes of a batch.
+    type Output: Send;
+
+    /// What must be known of the items before a batch, beside what a record says itself.
+    type Context: Clone + Default + Send;
+
+    /// Learns from an item that is no key.
+    fn observe(context: &mut Self::Context, item: &Item<'_>);
+
+    /// A batch begins.
+    fn begin(&mut self, context: Self::Context);
+
+    /// Looks at the next item.
+    ///
+    /// # Errors
+    /// What ends the run.
+    fn item(&mut self, item: &Item<'_>, span: &Range<u64>) -> Result<()>;
+
+    /// Hands out what was made since the last call; `used` has been emitted and can be filled again.
+    fn take(&mut self, used: Option<Self::Output>) -> Self::Output;
+}
+
+/// A reader whose items can be looked at by several threads.
+pub trait Pipe: ReadItems {
+    /// Passes all items through workers that `worker` makes, and what they make of them to
+    /// `emit`, in file order and on the calling thread.
+    ///
+    /// # Errors
+    /// The first in file order: of reading, of a worker or of `emit`. Everything before it
+    /// was emitted.
+    fn pipe<W: Work>(
+        &mut self,
+        pipeline: Pipeline,
+        worker: impl Fn() -> W + Sync,
+        emit: impl FnMut(&mut W::Output) -> Result<()>,
+    ) -> Result<()>;
+}
+
+impl<S: Source + Send> Pipe for RdbReader<S> {
+    fn pipe<W: Work>(
+        &mut self,
+        pipeline: Pipeline,
+        worker: impl Fn() -> W + Sync,
+        emit: impl FnMut(&mut W::Output) -> Result<()>,
+    ) -> Result<()> {
+        if pipeline.jobs == NonZeroUsize::MIN || self.is_within(pipeline.batch_bytes) {
+            serial(self, pipeline, worker(), emit)
+        } else {
+            parallel(self, pipeline, &worker, emit)
+        }
+    }
+}
+
+impl Pipe for PayloadReader<'_> {
+    fn pipe<W: Work>(
+        &mut self,
+        pipeline: Pipeline,
+        worker: impl Fn() -> W + Sync,
+        emit: impl FnMut(&mut W::Output) -> Result<()>,
+    ) -> Result<()> {
+        serial(self, pipeline, worker(), emit)
+    }
+}
+
+fn serial<W: Work>(
+    reader: &mut impl ReadItems,
+    pipeline: Pipeline,
+    mut worker: W,
+    mut emit: impl FnMut(&mut W::Output) -> Result<()>,
+) -> Result<()> {
+    let mut pending_bytes = 0;
+    let mut used = None;
+    let mut is_refused = false;
+    worker.begin(W::Context::default());
+    let outcome = reader.for_each(|item, span| {
+        worker.item(item, &span)?;
+        pending_bytes += span.end - span.start;
+        if pending_bytes >= pipeline.batch_bytes as u64 {
+            pending_bytes = 0;
+            let mut output = worker.take(used.take());
+            emit(&mut output).inspect_err(|_| is_refused = true)?;
+            used = Some(output);
+        }
+        Ok(())
+    });
+    if !is_refused {
+        emit(&mut worker.take(used))?;
+    }
+    outcome
+}
+
+fn parallel<S: Source + Send, W: Work>(
+    reader: &mut RdbReader<S>,
+    pipeline: Pipeline,
+    make_worker: &(impl Fn() -> W + Sync),
+    mut emit: impl FnMut(&mut W::Output) -> Result<()>,
+) -> Result<()> {
+    let is_hashing = reader.is_hashing();
+    let line = Line {
+        pipeline,
+        is_hashing,
+        state: Mutex::new(LineState {
+            cutter: Some(Cutter {
+                reader,
+                context: W::Context::default(),
+            }),
+            cut_outcome: None,
+            batches: VecDeque::new(),
+            first_number: 0,
+            in_flight_bytes: 0,
+            used: Vec::new(),
+            is_over: false,
+        }),
+        changed: Condvar::new(),
+    };
+    let mut worker = make_worker();
+    let mut crc = 0;
+    std::thread::scope(|scope| {
+        for _ in 1..pipeline.jobs.get() {
+            let help = || {
+                let _guard = OverOnPanic(&line);
+                line.help(&mut make_worker());
+            };
+            // A system that has no more threads for us gets by with those it has.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, help);
+        }
+        let _guard = OverOnPanic(&line);
+        let outcome = line.lead(&mut worker, |done| {
+            emit(&mut done.output)?;
+            crc = combine(crc, done.crc, done.bytes as u64);
+            std::mem::replace(&mut done.outcome, Ok(()))
+        });
+        line.end();
+        outcome
+    })?;
+    let state = line
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    // All threads are back, so the cutter is, too.
+    let Some(Cutter { reader, context }) = state.cutter else {
+        return Err(Error::new(crate::error::ErrorKind::Internal(
+            "a thread kept the reader",
+        )));
+    };
+    state.cut_outcome.unwrap_or(Ok(()))?;
+    worker.begin(context);
+    let outcome = reader.for_each_from(Crc64::resume(crc), |item, span| worker.item(item, &span));
+    emit(&mut worker.take(None))?;
+    outcome
+}
+
+/// What the threads of one file share.
+struct Line<'r, S: Source, W: Work> {
+    pipeline: Pipeline,
+    is_hashing: bool,
+    state: Mutex<LineState<'r, S, W>>,
+    changed: Condvar,
+}
+
+struct LineState<'r, S: Source, W: Work> {
+    /// Absent while a thread is cutting.
+    cutter: Option<Cutter<'r, S, W>>,
+    /// How cutting ended, once it has.
+    cut_outcome: Option<Result<()>>,
+    /// Batches that were cut off and are not emitted, `None` until they are decoded.
+    batches: VecDeque<Option<Done<W>>>,
+    /// Number of the first of them.
+    first_number: u64,
+    in_flight_bytes: usize,
+    /// Outputs that can be filled again.
+    used: Vec<W::Output>,
+    /// Nobody is to do any more.
+    is_over: bool,
+}
+
+struct Cutter<'r, S: Source, W: Work> {
+    reader: &'r mut RdbReader<S>,
+    context: W::Context,
+}
+
+/// What became of a batch.
+struct Done<W: Work> {
+    output: W::Output,
+    outcome: Result<()>,
+    crc: u64,
+    bytes: usize,
+}
+
+/// What a thread can do next.
+enum Task<'r, S: Source, W: Work> {
+    Cut(Cutter<'r, S, W>),
+    Emit(Done<W>),
+}
+
+/// A batch to be decoded.
+struct Order<B, W: Work> {
+    number: u64,
+    batch: Batch<B>,
+    context: W::Context,
+    used: Option<W::Output>,
+}
+
+impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
+    fn lock(&self) -> MutexGuard<'_, LineState<'r, S, W>> {
+        // A thread that panicked while it held the lock ends the run elsewhere.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts off and decodes batches until there are no more.
+    fn help(&self, worker: &mut W) {
+        while let Some(Task::Cut(cutter)) = self.task(false) {
+            self.cut_and_decode(cutter, worker);
+        }
+    }
+
+    /// Does the same and emits what is next in the file whenever it is there.
+    fn lead(&self, worker: &mut W, mut emit: impl FnMut(&mut Done<W>) -> Result<()>) -> Result<()> {
+        while let Some(task) = self.task(true) {
+            match task {
+                Task::Cut(cutter) => self.cut_and_decode(cutter, worker),
+                Task::Emit(mut done) => {
+                    emit(&mut done)?;
+                    let mut state = self.lock();
+                    state.in_flight_bytes -= done.bytes;
+                    state.used.push(done.output);
+                    drop(state);
+                    self.changed.notify_all();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for something to do; `None` if nothing will come.
+    fn task(&self, is_leader: bool) -> Option<Task<'r, S, W>> {
+        let mut state = self.lock();
+        while !state.is_over {
+            if is_leader && let Some(done) = state.batches.front_mut().and_then(Option::take) {
+                state.batches.pop_front();
+                state.first_number += 1;
+                return Some(Task::Emit(done));
+            }
+            if state.cut_outcome.is_some() {
+                if !is_leader || state.batches.is_empty() {
+                    return None;
+                }
+            } else if state.in_flight_bytes < IN_FLIGHT_BYTES
+                && let Some(cutter) = state.cutter.take()
+            {
+                return Some(Task::Cut(cutter));
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
+    fn cut_and_decode(&self, cutter: Cutter<'r, S, W>, worker: &mut W) {
+        let Some(order) = self.cut(cutter) else {
+            return;
+        };
+        worker.begin(order.context);
+        let batch = order.batch;
+        let outcome = batch.for_each(|item, span| worker.item(item, &span));
+        let done = Done {
+            output: worker.take(order.used),
+            outcome,
+            // The batch is still in cache.
+            crc: if self.is_hashing {
+                crc64(batch.bytes())
+            } else {
+                0
+            },
+            bytes: batch.bytes().len(),
+        };
+        let mut state = self.lock();
+        let index = order.number - state.first_number;
+        state.batches[index as usize] = Some(done);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Cuts off a batch and hands the cutter on.
+    fn cut(&self, mut cutter: Cutter<'r, S, W>) -> Option<Order<S::Shared, W>> {
+        let context = cutter.context.clone();
+        let cut = cutter.reader.cut(self.pipeline.batch_bytes, |item| {
+            W::observe(&mut cutter.context, item);
+        });
+        let mut state = self.lock();
+        state.cutter = Some(cutter);
+        let order = match cut {
+            Ok(Some(batch)) => {
+                let number = state.first_number + state.batches.len() as u64;
+                state.batches.push_back(None);
+                state.in_flight_bytes += batch.bytes().len();
+                Some(Order {
+                    number,
+                    batch,
+                    context,
+                    used: state.used.pop(),
+                })
+            }
+            Ok(None) => {
+                state.cut_outcome = Some(Ok(()));
+                None
+            }
+            Err(error) => {
+                state.cut_outcome = Some(Err(error));
+                None
+            }
+        };
+        drop(state);
+        self.changed.notify_all();
+        order
+    }
+
+    /// Sends everybody home.
+    fn end(&self) {
+        self.lock().is_over = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Ends the run when its thread panics, so that the others do not wait for it.
+struct OverOnPanic<'l, 'r, S: Source + Send, W: Work>(&'l Line<'r, S, W>);
+
+impl<S: Source + Send, W: Work> Drop for OverOnPanic<'_, '_, S, W> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end();
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Results never depend on how many threads make them, nor on how a file is divided among them.
+
+mod util;
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use rdbkit::bytes::crc64::crc64;
+use rdbkit::bytes::source::Source;
+use rdbkit::error::{Error, Result};
+use rdbkit::json::Document;
+use rdbkit::json::librdb::LibrdbWriter;
+use rdbkit::json::native::{Arrangement, NativeWriter};
+use rdbkit::json::rdbtools::RdbtoolsWriter;
+use rdbkit::ops::convert::{Conversion, ConvertOptions, convert_rdb};
+use rdbkit::ops::pipeline::Pipeline;
+use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
+use rdbkit::rdb::{ChecksumMode, RdbReader};
+use util::rng::{self, Rng};
+
+/// Everything that a conversion does to the world, in order.
+struct Recorded<D> {
+    document: D,
+    text: Vec<u8>,
+    damages: Vec<String>,
+}
+
+impl<D: Document + Send> Conversion for Recorded<D> {
+    type Document = D;
+
+    fn document(&mut self) -> &mut D {
+        &mut self.document
+    }
+
+    fn progress(&mut self) -> Result<()> {
+        self.text.append(self.document.text());
+        Ok(())
+    }
+
+    fn damaged(&mut self, error: Error) {
+        self.damages.push(error.to_string());
+    }
+}
+
+fn converted<S: Source + Send, D: Document + Send>(
+    source: S,
+    document: D,
+    keep_going: bool,
+    pipeline: Pipeline,
+) -> String {
+    let mut conversion = Recorded {
+        document,
+        text: Vec::new(),
+        damages: Vec::new(),
+    };
+    let options = ConvertOptions {
+        keep_going,
+        pipeline,
+        ..ConvertOptions::default()
+    };
+    let mut reader = RdbReader::new(source).checksum(match keep_going {
+        true => ChecksumMode::Report,
+        false => ChecksumMode::Require,
+    });
+    let outcome = convert_rdb(&mut reader, &options, &mut conversion);
+    if outcome.is_ok() {
+        conversion.document.finish();
+    }
+    conversion.text.append(conversion.document.text());
+    let text = conversion.text.escape_ascii();
+    format!("{text}\n{:?}\n{outcome:?}", conversion.damages)
+}
+
+fn verified<S: Source + Send>(source: S, pipeline: Pipeline) -> String {
+    let mut findings = Vec::new();
+    let mut reader = RdbReader::new(source).checksum(ChecksumMode::Report);
+    let options = VerifyOptions {
+        pipeline,
+        ..VerifyOptions::default()
+    };
+    let verified = verify_rdb(&mut reader, options, &mut |finding| {
+        findings.push(format!("{finding:?}"));
+    });
+    format!("{}\n{verified:?}", findings.join("\n"))
+}
+
+/// All that can be told of a file.
+fn told(file: &[u8], pipeline: Pipeline, is_stream: bool) -> Vec<String> {
+    use rdbkit::bytes::source::{SliceSource, StreamSource};
+    let slice = || SliceSource::new(file);
+    let lines = || NativeWriter::new(Arrangement::Lines);
+    if is_stream {
+        return vec![
+            verified(StreamSource::new(file), pipeline),
+            converted(StreamSource::new(file), lines(), true, pipeline),
+        ];
+    }
+    let array = NativeWriter::new(Arrangement::Array);
+    let pretty = NativeWriter::new(Arrangement::PrettyArray);
+    vec![
+        verified(slice(), pipeline),
+        converted(slice(), lines(), false, pipeline),
+        converted(slice(), lines(), true, pipeline),
+        converted(slice(), array, true, pipeline),
+        converted(slice(), pretty, false, pipeline),
+        converted(slice(), LibrdbWriter::document(), true, pipeline),
+        converted(slice(), RdbtoolsWriter::document(), true, pipeline),
+    ]
+}
+
+fn check(label: &str, file: &[u8], batches: &[usize]) {
+    for is_stream in [false, true] {
+        let expected = told(file, Pipeline::default(), is_stream);
+        for jobs in [1, 2, 3, 8] {
+            for &batch_bytes in batches {
+                let pipeline = Pipeline::new(NonZeroUsize::new(jobs).unwrap());
+                let told = told(file, pipeline.batch_bytes(batch_bytes), is_stream);
+                for (told, expected) in told.iter().zip(&expected) {
+                    assert!(
+                        told == expected,
+                        "{label}: {jobs} jobs, batches of {batch_bytes} bytes, stream: {is_stream}\n{told}\n--- one job:\n{expected}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_fixture_is_told_alike_by_any_number_of_threads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut files = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rdb") {
+                files.push(path);
+            }
+        }
+    }
+    assert!(!files.is_empty());
+    for path in files {
+        let file = fs::read(&path).unwrap();
+        check(&path.display().to_string(), &file, &[1]);
+    }
+}
+
+/// A file of many databases, some of whose values are damaged or odd.
+fn random_file(rng: &mut Rng, records: u64) -> Vec<u8> {
+    fn string(rng: &mut Rng, file: &mut Vec<u8>) {
+        let len = rng.below(20) as u8;
+        file.push(len);
+        file.extend((0..len).map(|_| match rng.below(40) {
+            0 => 0xff,
+            n => b'a' + n as u8 % 26,
+        }));
+    }
+    let mut file = b"REDIS0011\xfa\x03abc\x01d\xf5\x05#!lua".to_vec();
+    for _ in 0..records {
+        match rng.below(30) {
+            0 => file.extend([0xfe, rng.below(3) as u8]),
+            1 => file.extend([0xfb, rng.below(9) as u8, rng.below(9) as u8]),
+            2 => file.extend([0xf4, rng.below(9) as u8, rng.below(9) as u8, 0]),
+            3 => {
+                file.extend(b"\xfa\x09slot-info");
+                let text = format!("{},{},1", rng.below(9000), rng.below(9));
+                file.push(text.len() as u8);
+                file.extend(text.as_bytes());
+            }
+            4 => file.extend(b"\xf5\x02--"),
+            _ => {}
+        }
+        if rng.below(4) == 0 {
+            file.push(0xfc);
+            file.extend(rng.below(1 << 40).to_le_bytes());
+        }
+        if rng.below(9) == 0 {
+            file.extend([0xf8, 9]);
+        }
+        let (type_byte, strings) = match rng.below(20) {
+            // A listpack that is none.
+            0 => (16, 1),
+            n => [(0, 1), (1, 3), (2, 4), (4, 6)][n as usize % 4],
+        };
+        file.push(type_byte);
+        string(rng, &mut file);
+        match type_byte {
+            1 | 2 => file.push(strings),
+            4 => file.push(strings / 2),
+            _ => {}
+        }
+        (0..strings).for_each(|_| string(rng, &mut file));
+    }
+    file.push(0xff);
+    let crc = crc64(&file);
+    file.extend(crc.to_le_bytes());
+    file
+}
+
+#[test]
+fn random_files_are_told_alike_by_any_number_of_threads() {
+    let seed = rng::seed(300);
+    for round in 0..rng::rounds(9) {
+        let mut rng = Rng::new(seed + round);
+        let records = 1 + rng.below(300);
+        let mut file = random_file(&mut rng, records);
+        match round % 3 {
+            // Cut short, or changed somewhere.
+            1 => file.truncate(rng.below(file.len() as u64) as usize),
+            2 => {
+                let at = rng.below(file.len() as u64) as usize;
+                file[at] ^= 1 << rng.below(8);
+            }
+            _ => {}
+        }
+        let label = format!("RDBKIT_SEED={}", seed + round);
+        check(&label, &file, &[1, 200]);
+    }
+}
+
+#[test]
+fn file_of_many_windows_is_told_alike_by_any_number_of_threads() {
+    let mut rng = Rng::new(rng::seed(400));
+    let file = random_file(&mut rng, 40_000);
+    for (jobs, batch_bytes) in [(1, 1000), (2, 100_000), (3, 256 * 1024), (8, 5_000)] {
+        let pipeline = Pipeline::new(NonZeroUsize::new(jobs).unwrap()).batch_bytes(batch_bytes);
+        for is_stream in [false, true] {
+            assert!(
+                told(&file, pipeline, is_stream) == told(&file, Pipeline::default(), is_stream),
+                "{jobs} jobs, batches of {batch_bytes} bytes, stream: {is_stream}"
+            );
+        }
+    }
+}
