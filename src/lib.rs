@@ -15,6 +15,8 @@
 //! | the layout of a list, set, hash, … | `rdb::object`, one file per type |
 //! | a ziplist, listpack, intset, zipmap, stream node | [`encoding`], one file per blob |
 //! | the framing of a log, the manifest, `#TS:` | [`aof`] |
+//! | what a command of a log does | [`replay`], one table and one file per family |
+//! | DEBUG DIGEST | [`store::digest`] |
 //! | what an input is, compression, replication framing | [`input`] |
 //! | the JSON schema | [`json::native`] |
 //! | errors and their codes | [`error`] |
@@ -86,8 +88,8 @@
 //!
 //! # Features
 //!
-//! `cli` is the program and its crates, `compress` reads gzip, zstd and lz4. Both are
-//! on by default; the library needs neither.
+//! `cli` is the program and its crates, `compress` reads gzip, zstd and lz4, `lua` runs
+//! the scripts of old logs. All are on by default; the library needs none.
 
 pub mod aof;
 pub mod bytes;

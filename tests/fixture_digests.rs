@@ -60,7 +60,7 @@ fn every_rdb_digests_as_its_server_says() {
 
 #[test]
 fn every_log_digests_as_its_server_says() {
-    let (mut checked, mut left_out) = (0, 0);
+    let mut checked = 0;
     for (path, expected, flavor) in oracles() {
         let name = path.file_name().unwrap().to_str().unwrap();
         if !name.contains("appendonly") {
@@ -81,15 +81,10 @@ fn every_log_digests_as_its_server_says() {
         let mut findings = Vec::new();
         let replayed = replay_log(&parts, &options, &mut |finding| findings.push(finding)).unwrap();
         let shown: Vec<_> = findings.iter().map(ToString::to_string).collect();
-        if shown.iter().any(|text| text.contains("not replayed yet")) {
-            eprintln!("LEFT OUT: {}: {}", path.display(), shown[0]);
-            left_out += 1;
-            continue;
-        }
         assert!(shown.is_empty(), "{}: {shown:?}", path.display());
         let found = digest_store(&replayed.replayer.store, flavor, 0).unwrap();
         assert_eq!(found.to_string(), expected, "{}", path.display());
         checked += 1;
     }
-    println!("{checked} logs, {left_out} left out");
+    assert!(checked >= 19, "only {checked} logs");
 }

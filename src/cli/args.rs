@@ -12,7 +12,8 @@ const FORMATS: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\nreads RDB:  REDIS0001 to REDIS0015 (Redis 1.0 to 8.10, Valkey 7.2 to 8.1), VALKEY080 (Valkey 9.0, 9.1)",
     "\n            object types 0-5, 7, 9-32 of Redis and 22 of Valkey; modules generically",
-    "\nreads also: DUMP payloads, replication streams, the RDB head of an AOF; gzip, zstd and lz4 of any of them",
+    "\nreads AOF:  plain, hybrid and multi-part logs of Redis 2.x to 8.6, Valkey 7.2 to 9.1",
+    "\nreads also: DUMP payloads, replication streams; gzip, zstd and lz4 of any of them",
     "\nwrites:     JSON, NDJSON"
 );
 

@@ -8,6 +8,8 @@ pub mod inspect;
 pub mod inspect_log;
 pub mod log;
 pub mod pipeline;
+mod rdb_check;
+mod rdb_ledger;
 pub mod replay;
 pub mod value_checks;
 pub mod verify;

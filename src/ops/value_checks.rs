@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::verify::Part;
+use super::rdb_ledger::Part;
 use crate::bytes::Text;
 use crate::encoding::canonical_i64;
 use crate::error::{Code, Error, Result, Value as Side, escape_key};

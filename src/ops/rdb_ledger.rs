@@ -1,0 +1,336 @@
+//! What the parts of an RDB add up to, in file order: counts against what the file
+//! declares, the checksum, keys that stand twice.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::verify::Verified;
+use crate::error::{Code, Context, Error, ErrorKind, Value};
+use crate::keyset::{KeySet, Outcome};
+use crate::rdb::string::string;
+use crate::rdb::{Checksum, ReadItems};
+use crate::report::{Finding, Level, Tally};
+
+/// Reports to the caller and counts.
+pub(super) struct Reporter<'f> {
+    pub(super) tally: Tally,
+    pub(super) report: &'f mut dyn FnMut(Finding),
+}
+
+impl Reporter<'_> {
+    pub(super) fn add(&mut self, finding: Finding) {
+        self.tally.add(&finding);
+        (self.report)(finding);
+    }
+}
+
+/// Reports the keys that stand twice in one database.
+pub(super) fn report_duplicates(
+    keys: KeySet,
+    reader: &impl ReadItems,
+    start: u64,
+    out: &mut Reporter<'_>,
+) {
+    let whole = reader.look_back();
+    let mut scratches = (Vec::new(), Vec::new());
+    let outcome = keys.finish(|first, second| {
+        let Some(whole) = whole else {
+            // Two independent hashes of 64 and 50 bits: equal only if the keys are.
+            return Ok(first == second);
+        };
+        Ok(key_at(whole, first - start, &mut scratches.0)
+            == key_at(whole, second - start, &mut scratches.1))
+    });
+    let what = "key of a database";
+    let not_checked = |found: &'static str| {
+        Finding::broken(
+            Level::Warning,
+            Code::DuplicatesNotChecked,
+            start,
+            "keys that stand twice",
+            "a look at every key",
+            found,
+        )
+    };
+    match outcome {
+        Err(error) => out.add(Finding::of_error(&error, Level::Error)),
+        Ok(Outcome::NotChecked(error)) => {
+            let mut finding = not_checked("no room for a temporary file");
+            finding.message = format!("{}: {error}", finding.message);
+            out.add(finding);
+        }
+        Ok(Outcome::Checked(duplicates)) => {
+            for duplicate in &duplicates.listed {
+                out.add(match whole {
+                    None => {
+                        let mut finding = Finding::broken(
+                            Level::Error,
+                            Code::DuplicateKey,
+                            start,
+                            what,
+                            "once",
+                            "twice; read from a file, its name is told",
+                        );
+                        finding.place.offset = None;
+                        finding
+                    }
+                    Some(whole) => {
+                        let key = key_at(whole, duplicate.offset - start, &mut scratches.0)
+                            .unwrap_or_default();
+                        let finding = Finding::broken(
+                            Level::Error,
+                            Code::DuplicateKey,
+                            duplicate.offset,
+                            what,
+                            "once",
+                            "twice",
+                        );
+                        let first = duplicate.first_offset;
+                        let message = format!("{} (first at {first:#x})", finding.message);
+                        let mut finding = finding;
+                        finding.message = message;
+                        finding.place.key = Some(key.to_vec());
+                        finding
+                    }
+                });
+            }
+            if duplicates.count > duplicates.listed.len() as u64 {
+                out.add(not_checked("more keys that stand twice than are listed"));
+            }
+        }
+    }
+}
+
+/// The key of the record whose type byte lies at an offset.
+fn key_at<'s>(whole: &'s [u8], at: u64, scratch: &'s mut Vec<u8>) -> Option<&'s [u8]> {
+    let record = whole.get(usize::try_from(at).ok()?..)?;
+    let (_, stored) = string(record.get(1..)?).ok()?;
+    stored.bytes(scratch).ok()
+}
+
+/// Keys and deadlines of one database.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) keys: u64,
+    pub(super) expires: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, other: Counts) {
+        self.keys += other.keys;
+        self.expires += other.expires;
+    }
+}
+
+/// The slot whose keys are being read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub(super) offset: u64,
+    pub(super) declared: Counts,
+    pub(super) seen: Counts,
+}
+
+/// What RESIZEDB said, to be compared when the database ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Declared {
+    pub(super) offset: u64,
+    pub(super) counts: Counts,
+}
+
+/// What threads tell of a batch of items, in file order.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(super) events: Vec<Event>,
+    /// Keys since the last event that counts matter to.
+    pub(super) counts: Counts,
+    /// Hash of each key, and its mark for [`KeySet`].
+    pub(super) keys: Vec<(u64, u64)>,
+}
+
+/// What matters to the whole file.
+#[derive(Debug)]
+pub(super) enum Event {
+    Finding(Finding),
+    Keys(Counts),
+    SelectDb(u32),
+    ResizeDb(Declared),
+    Slot(Slot),
+    End {
+        checksum: Checksum,
+        key_expected: bool,
+        span: Range<u64>,
+    },
+}
+
+impl Part {
+    pub(crate) fn add(&mut self, finding: Finding) {
+        self.events.push(Event::Finding(finding));
+    }
+
+    /// Adds an event before which keys count differently than behind it.
+    pub(super) fn divide(&mut self, event: Event) {
+        self.count_so_far();
+        self.events.push(event);
+    }
+
+    pub(super) fn count_so_far(&mut self) {
+        let counts = std::mem::take(&mut self.counts);
+        if counts.keys > 0 {
+            self.events.push(Event::Keys(counts));
+        }
+    }
+}
+
+/// Adds up what the parts of a file tell, in file order.
+pub(super) struct Ledger<'f> {
+    pub(super) out: Reporter<'f>,
+    pub(super) seen: Verified,
+    pub(super) databases: HashMap<u32, Counts>,
+    pub(super) db: u32,
+    /// Of the database that is being read, since it was selected.
+    pub(super) counts: Counts,
+    pub(super) declared: Option<Declared>,
+    pub(super) slot: Option<Slot>,
+}
+
+impl Ledger<'_> {
+    pub(super) fn enter(&mut self, event: Event) {
+        match event {
+            Event::Finding(finding) => self.out.add(finding),
+            Event::Keys(counts) => {
+                self.seen.keys += counts.keys;
+                self.seen.expires += counts.expires;
+                self.counts.add(counts);
+                if let Some(slot) = &mut self.slot {
+                    slot.seen.add(counts);
+                }
+            }
+            Event::SelectDb(db) => {
+                self.database_ends();
+                self.db = db;
+            }
+            Event::ResizeDb(declared) => self.declared = Some(declared),
+            Event::Slot(slot) => {
+                self.slot_ends();
+                self.slot = Some(slot);
+            }
+            Event::End {
+                checksum,
+                key_expected,
+                span,
+            } => {
+                self.database_ends();
+                if key_expected {
+                    let what = "opcode that speaks of a next key";
+                    self.out.add(Finding::broken(
+                        Level::Warning,
+                        Code::BadOpcode,
+                        span.start,
+                        what,
+                        "a key",
+                        "the end",
+                    ));
+                }
+                self.seen.complete = true;
+                self.checksum(checksum, span.end);
+            }
+        }
+    }
+
+    /// Compares what slot info promised with what came.
+    pub(super) fn slot_ends(&mut self) {
+        let Some(Slot {
+            offset,
+            declared,
+            seen,
+            ..
+        }) = self.slot.take()
+        else {
+            return;
+        };
+        let pairs = [
+            (
+                "keys of a slot, as slot info says",
+                declared.keys,
+                seen.keys,
+            ),
+            (
+                "expiries of a slot, as slot info says",
+                declared.expires,
+                seen.expires,
+            ),
+        ];
+        self.compare_counts(pairs, offset);
+    }
+
+    pub(super) fn compare_counts(&mut self, pairs: [(&'static str, u64, u64); 2], offset: u64) {
+        for (what, declared, counted) in pairs {
+            if declared != counted {
+                let finding = Finding::broken(
+                    Level::Warning,
+                    Code::CountMismatch,
+                    offset,
+                    what,
+                    declared,
+                    counted,
+                );
+                self.out.add(Finding {
+                    place: Context {
+                        db: Some(self.db),
+                        ..finding.place
+                    },
+                    ..finding
+                });
+            }
+        }
+    }
+
+    /// Compares what RESIZEDB promised with what came.
+    pub(super) fn database_ends(&mut self) {
+        self.slot_ends();
+        let seen = self.databases.entry(self.db).or_default();
+        seen.add(std::mem::take(&mut self.counts));
+        let seen = *seen;
+        let Some(Declared { offset, counts }) = self.declared.take() else {
+            return;
+        };
+        let pairs = [
+            (
+                "keys of a database, as RESIZEDB says",
+                counts.keys,
+                seen.keys,
+            ),
+            (
+                "expiries of a database, as RESIZEDB says",
+                counts.expires,
+                seen.expires,
+            ),
+        ];
+        self.compare_counts(pairs, offset);
+    }
+
+    pub(super) fn checksum(&mut self, checksum: Checksum, end_offset: u64) {
+        let offset = end_offset - size_of::<u64>() as u64;
+        match checksum {
+            Checksum::Mismatch { stored, computed } => {
+                let error =
+                    Error::new(ErrorKind::ChecksumMismatch { stored, computed }).at_offset(offset);
+                self.out.add(Finding::of_error(&error, Level::Error));
+            }
+            // The writer chose so: said in the summary, and a warning only for who wants one.
+            Checksum::Disabled => {
+                let what = "no checksum stored (written with rdbchecksum no)";
+                self.seen.checksum_missing = true;
+                self.out.add(Finding::broken(
+                    Level::Warning,
+                    Code::ChecksumMissing,
+                    offset,
+                    what,
+                    Value::None,
+                    Value::None,
+                ));
+            }
+            Checksum::Absent | Checksum::Unchecked(_) | Checksum::Valid(_) => {}
+        }
+    }
+}
