@@ -41,6 +41,7 @@ pub fn verify_rdb(
         databases: HashMap::new(),
         db: 0,
         counts: Counts::default(),
+        selected: None,
         declared: None,
         slot: None,
     };
@@ -127,7 +128,13 @@ impl Work for Check {
         }
         Check::observe(&mut self.slot, item);
         match item {
-            Item::SelectDb(db) => self.out.divide(Event::SelectDb(*db)),
+            Item::SelectDb(db) => self.out.divide(Event::SelectDb {
+                db: *db,
+                offset: span.start,
+            }),
+            Item::HashTemplate(_) | Item::SlotImport(_) => {
+                self.out.divide(Event::FileHead { offset: span.start })
+            }
             Item::ResizeDb { keys, expires } => {
                 let counts = Counts {
                     keys: *keys,
@@ -168,12 +175,27 @@ impl Work for Check {
                     Value::None,
                 ));
             }
-            Item::Function(code) => self.function(*code, span.start),
+            Item::Function(code) => {
+                self.out.divide(Event::FileHead { offset: span.start });
+                self.function(*code, span.start);
+            }
             Item::Aux { key, value } if !self.options.shallow => {
                 for stored in [key, value] {
                     let expanded = stored.bytes(&mut self.key_scratch).map(|_| ());
                     let broken = |flaw: Flaw| Error::new(flaw.into()).at_offset(span.start);
                     self.add_error(expanded.map_err(broken));
+                }
+                if !is_sane_aux(*key, *value) {
+                    let what = "value of a known aux field";
+                    let found = "something else";
+                    self.out.add(Finding::broken(
+                        Level::Warning,
+                        Code::BadOpcode,
+                        span.start,
+                        what,
+                        "what servers write there",
+                        found,
+                    ));
                 }
             }
             Item::ModuleAux(aux) if !self.options.shallow => {
@@ -320,6 +342,23 @@ impl Check {
             ),
         };
         self.out.add(finding);
+    }
+}
+
+/// Whether an aux field that servers write has a value that they would write.
+fn is_sane_aux(key: RdbString<'_>, value: RdbString<'_>) -> bool {
+    let (Ok(key), Ok(value)) = (key.to_vec(), value.to_vec()) else {
+        return true;
+    };
+    let is_number = || !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    match key.as_slice() {
+        b"redis-bits" => value == b"64" || value == b"32",
+        b"ctime" | b"used-mem" => is_number(),
+        b"aof-base" | b"aof-preamble" => value == b"0" || value == b"1",
+        b"repl-stream-db" | b"repl-offset" => is_number() || value == b"-1",
+        b"repl-id" => value.len() == 40 && value.iter().all(u8::is_ascii_hexdigit),
+        b"redis-ver" | b"valkey-ver" => value.first().is_some_and(u8::is_ascii_digit),
+        _ => true,
     }
 }
 

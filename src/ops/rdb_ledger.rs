@@ -152,7 +152,14 @@ pub(crate) struct Part {
 pub(super) enum Event {
     Finding(Finding),
     Keys(Counts),
-    SelectDb(u32),
+    SelectDb {
+        db: u32,
+        offset: u64,
+    },
+    /// A record that servers write before all keys.
+    FileHead {
+        offset: u64,
+    },
     ResizeDb(Declared),
     Slot(Slot),
     End {
@@ -187,6 +194,8 @@ pub(super) struct Ledger<'f> {
     pub(super) seen: Verified,
     pub(super) databases: HashMap<u32, Counts>,
     pub(super) db: u32,
+    /// The database that SELECTDB named last.
+    pub(super) selected: Option<u32>,
     /// Of the database that is being read, since it was selected.
     pub(super) counts: Counts,
     pub(super) declared: Option<Declared>,
@@ -205,9 +214,18 @@ impl Ledger<'_> {
                     slot.seen.add(counts);
                 }
             }
-            Event::SelectDb(db) => {
+            Event::SelectDb { db, offset } => {
                 self.database_ends();
+                if self.selected.is_some_and(|last| db <= last) {
+                    self.out_of_order(offset, "databases", "each once, ascending");
+                }
+                self.selected = Some(db);
                 self.db = db;
+            }
+            Event::FileHead { offset } => {
+                if self.seen.keys > 0 {
+                    self.out_of_order(offset, "records that belong to no key", "before all keys");
+                }
             }
             Event::ResizeDb(declared) => self.declared = Some(declared),
             Event::Slot(slot) => {
@@ -235,6 +253,18 @@ impl Ledger<'_> {
                 self.checksum(checksum, span.end);
             }
         }
+    }
+
+    /// Reports something that stands where servers do not put it.
+    fn out_of_order(&mut self, offset: u64, what: &'static str, expected: &'static str) {
+        self.out.add(Finding::broken(
+            Level::Warning,
+            Code::BadOrder,
+            offset,
+            what,
+            expected,
+            "another order",
+        ));
     }
 
     /// Compares what slot info promised with what came.

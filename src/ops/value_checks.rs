@@ -7,15 +7,13 @@ use std::cmp::Ordering;
 
 use super::rdb_ledger::Part;
 use crate::bytes::Text;
-use crate::encoding::canonical_i64;
 use crate::error::{Code, Error, Result, Value as Side, escape_key};
 use crate::json::is_document;
 use crate::keyset::members::MemberSet;
 use crate::model::stream::Group;
 use crate::model::stream::StreamState;
-use crate::rdb::constants::TypeByte;
-use crate::rdb::length::{Length, is_shortest, length_or_special};
 use crate::rdb::module::{KeyMeta, ModuleItem, ModuleItems};
+use crate::rdb::object::canonical::is_short_integer;
 use crate::rdb::object::stream::EntryTotals;
 use crate::rdb::object::{Hash, List, ModuleValue, Set, Stream, Value, Zset};
 use crate::rdb::{RdbString, Record, Scratch};
@@ -57,20 +55,29 @@ impl ValueChecks {
     pub(crate) fn check(&mut self, record: &Record<'_>, key: &[u8], out: &mut Part) {
         let place = Place { record, key };
         self.expiry(&place, out);
-        self.canonical_string(&place, record.key, "key", out);
+        self.canonical_key(&place, out);
         for class in record.key_meta.iter().flat_map(KeyMeta::classes) {
             if let Err(error) = module_strings(class.items, record.offset) {
                 out.add(place.of_error(error));
             }
         }
-        self.canonical_length(&place, out);
+        if let Some((offset, what)) = record.longer_than_need_be() {
+            let finding = Finding::broken(
+                Level::Warning,
+                Code::NotCanonical,
+                offset,
+                "form of a string or count",
+                what,
+                "another form",
+            );
+            out.add(finding.in_key(record.db, key));
+        }
         // Ziplists before version 6 had fewer forms of integers.
         self.scratch.watch_form(record.dialect.version >= 6);
         let outcome = match record.value() {
-            Value::String(string) => string.stored().and_then(|stored| {
-                self.canonical_string(&place, stored, "string value", out);
-                string.expand(stored, &mut self.scratch).map(|_| ())
-            }),
+            Value::String(string) => string
+                .stored()
+                .and_then(|stored| string.expand(stored, &mut self.scratch).map(|_| ())),
             Value::List(list) => self.list(&place, &list, out),
             Value::Set(set) => self.set(&place, &set, out),
             Value::Zset(zset) => self.zset(&place, &zset, out),
@@ -115,50 +122,15 @@ impl ValueChecks {
         }
     }
 
-    /// Reports text that the servers would have stored as an integer.
-    fn canonical_string(
-        &self,
-        place: &Place<'_, '_>,
-        stored: RdbString<'_>,
-        what: &'static str,
-        out: &mut Part,
-    ) {
-        /// The longest text that servers try to store as an integer.
-        const LONGEST_INTEGER_BYTES: usize = 11;
-        let RdbString::Raw(text) = stored else {
-            return;
-        };
-        let is_integer = text.len() <= LONGEST_INTEGER_BYTES
-            && canonical_i64(text).is_some_and(|n| i32::try_from(n).is_ok());
-        if is_integer {
+    /// Reports a key that the servers would have stored as an integer.
+    fn canonical_key(&self, place: &Place<'_, '_>, out: &mut Part) {
+        if matches!(place.record.key, RdbString::Raw(text) if is_short_integer(text)) {
             out.add(place.finding(
                 Level::Warning,
                 Code::NotCanonical,
-                what,
+                "key",
                 "an integer in binary",
                 "its decimal text",
-            ));
-        }
-    }
-
-    /// Reports a first length (of a string or blob, or a count) in a longer form than need be.
-    fn canonical_length(&self, place: &Place<'_, '_>, out: &mut Part) {
-        let value = place.record.raw_value();
-        let Ok((rest, Length::Plain(n))) = length_or_special(value) else {
-            return;
-        };
-        let starts_with_length = !matches!(
-            place.record.type_byte,
-            TypeByte::HASH_METADATA | TypeByte::HASH_LISTPACK_EX
-        );
-        if starts_with_length && !is_shortest(n, value.len() - rest.len()) {
-            let found = value.len() - rest.len();
-            out.add(place.finding(
-                Level::Warning,
-                Code::NotCanonical,
-                "bytes of the first length of the value",
-                "the shortest form",
-                found,
             ));
         }
     }

@@ -19,7 +19,7 @@ use super::dialect::{Dialect, Family};
 use super::header::header;
 use super::length::length;
 use super::module::{KeyMeta, ModuleAux, key_meta, module_aux};
-use super::object::{Layout, RawValue, Value};
+use super::object::{Layout, RawValue, Value, canonical};
 use super::string::{RdbString, string};
 use super::template::{self, TemplateRecord, Templates, template_record};
 use crate::error::{Code, Error, ErrorKind, Fail, Parsed, Result};
@@ -214,6 +214,14 @@ impl<'a> Record<'a> {
             end_offset: self.end_offset,
             templates: self.templates.clone(),
         })
+    }
+
+    /// The first count, length or string of the value that is longer than need be, and where
+    /// in the file.
+    pub(crate) fn longer_than_need_be(&self) -> Option<(u64, &'static str)> {
+        let (at, what) = canonical::longer_than_need_be(self.layout, self.value)?;
+        let start = self.end_offset - self.value.len() as u64;
+        Some((start + at as u64, what))
     }
 
     /// The key's bytes, expanded into `scratch` where needed.
