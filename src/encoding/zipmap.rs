@@ -75,6 +75,22 @@ impl<'a> Zipmap<'a> {
         (self.declared != UNKNOWN_COUNT).then_some(usize::from(self.declared))
     }
 
+    /// The first pair with more garbage behind it than servers leave, 4 bytes.
+    #[must_use]
+    pub fn non_canonical(&self) -> Option<Flaw> {
+        const MOST_FREE_BYTES: u8 = 4;
+        let mut rest = self.pairs;
+        while let Ok((after, (_, _, free))) = parse_pair(rest) {
+            if free > MOST_FREE_BYTES {
+                let at = 1 + self.pairs.len() - rest.len();
+                let what = "the free bytes of a pair";
+                return Some(Flaw::new(Code::NotCanonical, at, what, "at most 4", free));
+            }
+            rest = after;
+        }
+        None
+    }
+
     /// The pairs of field and value; ends after the first error.
     #[must_use]
     pub fn iter(&self) -> ZipmapIter<'a> {
@@ -88,14 +104,14 @@ impl<'a> Zipmap<'a> {
     }
 }
 
-/// A field and its value.
-fn parse_pair(input: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
+/// A field, its value, and how many bytes of garbage follow it.
+fn parse_pair(input: &[u8]) -> Parsed<'_, (&[u8], &[u8], u8)> {
     let (input, field) = parse_length(input).and_then(|(input, len)| take(len).parse(input))?;
     let (input, len) = parse_length(input)?;
     let (input, free) = u8(input)?;
     let (input, value) = take(len).parse(input)?;
     let (input, _) = take(free).parse(input)?;
-    Ok((input, (field, value)))
+    Ok((input, (field, value, free)))
 }
 
 fn parse_length(input: &[u8]) -> Parsed<'_, u32> {
@@ -148,10 +164,10 @@ impl<'a> Iterator for ZipmapIter<'a> {
             return self.finish().err().map(Err);
         }
         match parse_pair(self.rest) {
-            Ok((rest, pair)) => {
+            Ok((rest, (field, value, _))) => {
                 self.rest = rest;
                 self.seen += 1;
-                Some(Ok(pair))
+                Some(Ok((field, value)))
             }
             Err(error) => {
                 self.done = true;

@@ -2,14 +2,21 @@
 //! their form on the way.
 
 use super::Scratch;
-use crate::encoding::{Listpack, Ziplist};
-use crate::error::{Flaw, Parsed};
+use crate::bytes::{Text, double};
+use crate::encoding::{Listpack, Ziplist, Zipmap};
+use crate::error::{Code, Flaw, Parsed};
+use crate::num::{Flavor, fpconv, score_text};
 use crate::rdb::string::blob;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Listpack,
     Ziplist,
+    Zipmap,
+    /// A listpack whose every second element is a score.
+    ScoredListpack,
+    /// A ziplist whose every second entry is a score.
+    ScoredZiplist,
 }
 
 /// Whether elements of blobs are in the form that servers give them.
@@ -67,5 +74,85 @@ fn non_canonical(kind: Kind, bytes: &[u8]) -> Option<Flaw> {
     match kind {
         Kind::Listpack => Listpack::new(bytes).ok()?.non_canonical(),
         Kind::Ziplist => Ziplist::new(bytes).ok()?.non_canonical(),
+        Kind::Zipmap => Zipmap::new(bytes).ok()?.non_canonical(),
+        Kind::ScoredListpack => {
+            let listpack = Listpack::new(bytes).ok()?;
+            listpack
+                .non_canonical()
+                .or_else(|| odd_score(listpack.iter()))
+        }
+        Kind::ScoredZiplist => {
+            let ziplist = Ziplist::new(bytes).ok()?;
+            ziplist
+                .non_canonical()
+                .or_else(|| odd_score(ziplist.iter()))
+        }
+    }
+}
+
+/// The first score whose text no release would have written.
+fn odd_score<'b>(elements: impl Iterator<Item = Result<Text<'b>, Flaw>>) -> Option<Flaw> {
+    let scores = elements.skip(1).step_by(2);
+    let is_odd = |text: &[u8]| {
+        double::parse(text).is_some_and(|score| {
+            let texts = [
+                score_text(score, Flavor::redis(6, 2)),
+                score_text(score, Flavor::redis(8, 6)),
+                fpconv::text(score),
+            ];
+            texts.iter().all(|known| known.as_bytes() != text)
+        })
+    };
+    for score in scores {
+        if let Ok(Text::Bytes(text)) = score
+            && is_odd(text)
+        {
+            let what = "text of a score";
+            return Some(Flaw::new(
+                Code::NotCanonical,
+                0,
+                what,
+                "that of a server",
+                "another",
+            ));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::ListpackBuilder;
+    use crate::encoding::listpack::BacklenWidth;
+
+    #[test]
+    fn scores_in_texts_of_no_server_are_found() {
+        let table: &[(&[u8], bool)] = &[
+            (b"1", false),
+            (b"0.1", false),
+            (b"0.10000000000000001", false),
+            (b"1e+20", false),
+            (b"inf", false),
+            (b"1.0", true),
+            (b"0.10", true),
+            (b"+1.5", true),
+        ];
+        for (score, odd) in table {
+            let mut listpack = ListpackBuilder::new(BacklenWidth::Wide);
+            listpack.push(b"member");
+            listpack.push(score);
+            let bytes = listpack.finish().unwrap();
+            let found = non_canonical(Kind::ScoredListpack, &bytes);
+            assert_eq!(found.is_some(), *odd, "{}", score.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn zipmap_with_much_garbage_is_found() {
+        let fits = b"\x01\x01f\x01\x04v....\xff";
+        let much = b"\x01\x01f\x01\x05v.....\xff";
+        assert!(non_canonical(Kind::Zipmap, fits).is_none());
+        assert!(non_canonical(Kind::Zipmap, much).is_some());
     }
 }

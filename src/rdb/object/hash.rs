@@ -233,7 +233,7 @@ impl Hash<'_> {
                 Ok(())
             }
             Layout::Zipmap => {
-                let (_, bytes) = blob(input, &mut scratch.blob)?;
+                let (_, bytes) = scratch.blob(Kind::Zipmap, input)?;
                 for pair in Zipmap::new(bytes).map_err(flawed)?.iter() {
                     let (field, value) = pair.map_err(flawed)?;
                     f(Text::Bytes(field), Text::Bytes(value), None);

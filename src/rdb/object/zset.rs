@@ -228,8 +228,8 @@ impl<'a> Zset<'a> {
     ) -> Result<(), nom::Err<Fail>> {
         let input = self.raw.bytes;
         let kind = match self.layout {
-            Layout::Ziplist => Kind::Ziplist,
-            _ => Kind::Listpack,
+            Layout::Ziplist => Kind::ScoredZiplist,
+            _ => Kind::ScoredListpack,
         };
         let (_, bytes) = scratch.blob(kind, input)?;
         self.walk_elements(bytes, f)
