@@ -45,8 +45,9 @@ const SEPARATORS: Separators = Separators {
 ///
 /// ```
 /// use rdbkit::bytes::Text;
-/// use rdbkit::json::{KeyHead, ValueSink, rdbtools::RdbtoolsWriter};
+/// use rdbkit::json::rdbtools::RdbtoolsWriter;
 /// use rdbkit::model::ValueType;
+/// use rdbkit::model::sink::{KeyHead, ValueSink};
 ///
 /// let mut writer = RdbtoolsWriter::new();
 /// writer.begin_file();
