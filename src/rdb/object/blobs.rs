@@ -93,14 +93,18 @@ fn non_canonical(kind: Kind, bytes: &[u8]) -> Option<Flaw> {
 /// The first score whose text no release would have written.
 fn odd_score<'b>(elements: impl Iterator<Item = Result<Text<'b>, Flaw>>) -> Option<Flaw> {
     let scores = elements.skip(1).step_by(2);
+    // Formatting is the costly part: begin with the likely release, stop at the first that
+    // agrees. A text of 17 digits or more is that of `%.17g`.
     let is_odd = |text: &[u8]| {
         double::parse(text).is_some_and(|score| {
-            let texts = [
-                score_text(score, Flavor::redis(6, 2)),
-                score_text(score, Flavor::redis(8, 6)),
-                fpconv::text(score),
-            ];
-            texts.iter().all(|known| known.as_bytes() != text)
+            let differs = |known: String| known.as_bytes() != text;
+            let (likely, other) = match text.len() {
+                ..17 => (Flavor::redis(8, 6), Flavor::redis(6, 2)),
+                _ => (Flavor::redis(6, 2), Flavor::redis(8, 6)),
+            };
+            differs(score_text(score, likely))
+                && differs(score_text(score, other))
+                && differs(fpconv::text(score))
         })
     };
     for score in scores {
