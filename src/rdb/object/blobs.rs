@@ -72,8 +72,14 @@ impl Scratch {
 
 fn non_canonical(kind: Kind, bytes: &[u8]) -> Option<Flaw> {
     match kind {
-        Kind::Listpack => Listpack::new(bytes).ok()?.non_canonical(),
-        Kind::Ziplist => Ziplist::new(bytes).ok()?.non_canonical(),
+        Kind::Listpack => {
+            let listpack = Listpack::new(bytes).ok()?;
+            empty(listpack.is_empty()).or_else(|| listpack.non_canonical())
+        }
+        Kind::Ziplist => {
+            let ziplist = Ziplist::new(bytes).ok()?;
+            empty(ziplist.is_empty()).or_else(|| ziplist.non_canonical())
+        }
         Kind::Zipmap => Zipmap::new(bytes).ok()?.non_canonical(),
         Kind::ScoredListpack => {
             let listpack = Listpack::new(bytes).ok()?;
@@ -88,6 +94,12 @@ fn non_canonical(kind: Kind, bytes: &[u8]) -> Option<Flaw> {
                 .or_else(|| odd_score(ziplist.iter()))
         }
     }
+}
+
+/// Servers delete a node with its last element.
+fn empty(is_empty: bool) -> Option<Flaw> {
+    let what = "number of elements in a node";
+    is_empty.then(|| Flaw::new(Code::NotCanonical, 0, what, "at least 1", "0"))
 }
 
 /// The first score whose text no release would have written.
@@ -150,6 +162,14 @@ mod tests {
             let found = non_canonical(Kind::ScoredListpack, &bytes);
             assert_eq!(found.is_some(), *odd, "{}", score.escape_ascii());
         }
+    }
+
+    #[test]
+    fn an_empty_node_is_found() {
+        let listpack = ListpackBuilder::new(BacklenWidth::Wide).finish().unwrap();
+        assert!(non_canonical(Kind::Listpack, &listpack).is_some());
+        let ziplist = [11, 0, 0, 0, 10, 0, 0, 0, 0, 0, 255];
+        assert!(non_canonical(Kind::Ziplist, &ziplist).is_some());
     }
 
     #[test]
