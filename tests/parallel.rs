@@ -203,9 +203,8 @@ fn random_file(rng: &mut Rng, records: u64) -> Vec<u8> {
 
 #[test]
 fn random_files_are_told_alike_by_any_number_of_threads() {
-    let seed = rng::seed(300);
-    for round in 0..rng::rounds(9) {
-        let mut rng = Rng::new(seed + round);
+    for (round, seed) in rng::seeds(300, 9).enumerate() {
+        let mut rng = Rng::new(seed);
         let records = 1 + rng.below(300);
         let mut file = random_file(&mut rng, records);
         match round % 3 {
@@ -217,7 +216,7 @@ fn random_files_are_told_alike_by_any_number_of_threads() {
             }
             _ => {}
         }
-        let label = format!("RDBKIT_SEED={}", seed + round);
+        let label = format!("RDBKIT_SEED={seed}");
         check(&label, &file, &[1, 200]);
     }
 }

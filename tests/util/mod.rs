@@ -6,18 +6,20 @@
 //! | `server.rs` | the table of releases, installing, starting, loading, saving |
 //! | `resp.rs` | a RESP2 client |
 //! | `rng.rs` | seeded random numbers |
-//! | `dataset.rs` | fills a server with every type in every encoding |
+//! | `dataset/` | fills a server with every type in every encoding |
 //! | `expect.rs` | reads every key of a server over the protocol |
+//! | `compare.rs` | compares those keys with another server's, and with JSON |
+//! | `filled.rs` | a full server, its file and its keys in one step |
+//! | `writes.rs` | random writes for logs |
 //!
 //! A test over the real servers looks like this:
 //!
 //! ```ignore
-//! for release in util::servers() {
-//!     let server = Server::start(release, &[]);
-//!     fill(&mut server.client(), &release, &mut Rng::new(seed), &FillOptions::default());
-//!     let rdb = server.save();
-//!     let expected = snapshot(&mut server.client(), &release);
-//!     // ... compare `expected` with what rdbkit makes of `rdb`
+//! for seed in rng::seeds(100, 2) {
+//!     for release in servers() {
+//!         let filled = Filled::new(release, seed);
+//!         // ... compare `filled.keys` with what rdbkit makes of `filled.rdb`
+//!     }
 //! }
 //! ```
 
@@ -27,8 +29,10 @@
     reason = "every test binary compiles this module and uses its own part of it"
 )]
 
+pub(crate) mod compare;
 pub(crate) mod dataset;
 pub(crate) mod expect;
+pub(crate) mod filled;
 pub(crate) mod resp;
 pub(crate) mod rng;
 pub(crate) mod server;

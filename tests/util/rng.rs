@@ -75,13 +75,20 @@ impl Rng {
     }
 }
 
+/// The seeds of a random test, one a round: from `RDBKIT_SEED` on, or from `first`, and
+/// as many as `RDBKIT_ROUNDS` says, or `rounds`.
+pub(crate) fn seeds(first: u64, rounds: u64) -> impl Iterator<Item = u64> {
+    let first = seed(first);
+    (0..self::rounds(rounds)).map(move |round| first + round)
+}
+
 /// The seed of this run: `RDBKIT_SEED`, else `default`.
 pub(crate) fn seed(default: u64) -> u64 {
     number("RDBKIT_SEED").unwrap_or(default)
 }
 
 /// How many rounds a random test runs: `RDBKIT_ROUNDS`, else `default`.
-pub(crate) fn rounds(default: u64) -> u64 {
+fn rounds(default: u64) -> u64 {
     number("RDBKIT_ROUNDS").unwrap_or(default)
 }
 

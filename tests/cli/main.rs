@@ -1,0 +1,12 @@
+//! The program from outside: arguments, exit codes, stdout, stderr, files.
+
+mod exit_codes;
+mod filters;
+mod help;
+mod inputs;
+mod outputs;
+mod program;
+mod reports;
+mod rights;
+#[path = "../util/mod.rs"]
+mod util;
