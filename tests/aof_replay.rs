@@ -84,7 +84,12 @@ fn content_of_store(value: &Value<'_>, flavor: Flavor) -> String {
         Value::SortedSet(set) => set
             .sorted()
             .into_iter()
-            .flat_map(|(member, score)| [member.to_vec(), score_text(score, flavor).into_bytes()])
+            .flat_map(|(member, score)| {
+                [
+                    member.to_vec(),
+                    score_text(score, flavor).as_bytes().to_vec(),
+                ]
+            })
             .collect(),
         other => return other.type_name().to_owned(),
     };

@@ -12,6 +12,10 @@
 //! | K < 0 and (K > -7 or e < 4) | plain decimal, `0.` before a fraction |
 //! | else | `d.ddde±x`, no padding of x; at most 18 digits, 17 after a `-` |
 
+use std::fmt::Write as _;
+
+use super::text::NumText;
+
 /// A binary floating-point number: `significand * 2^exponent`.
 #[derive(Clone, Copy)]
 struct Float {
@@ -24,43 +28,59 @@ const HIDDEN_BIT: u64 = 1 << FRACTION_BITS;
 
 /// Prints `value` as `fpconv_dtoa`.
 #[must_use]
-pub fn text(value: f64) -> String {
-    let sign = if value.is_sign_negative() { "-" } else { "" };
+pub fn text(value: f64) -> NumText {
+    let mut text = NumText::new();
+    if value.is_sign_negative() {
+        text.push(b"-");
+    }
     if value.is_nan() {
-        return format!("{sign}nan");
+        text.push(b"nan");
+    } else if value.is_infinite() {
+        text.push(b"inf");
+    } else if value == 0.0 {
+        text.push(b"0");
+    } else {
+        let mut digits = Digits::default();
+        let power = grisu2(value.abs(), &mut digits);
+        lay_out(&mut text, digits.as_bytes(), power);
     }
-    if value.is_infinite() {
-        return format!("{sign}inf");
-    }
-    if value == 0.0 {
-        return format!("{sign}0");
-    }
-    let mut digits = Digits::default();
-    let power = grisu2(value.abs(), &mut digits);
-    lay_out(sign, digits.as_str(), power)
+    text
 }
 
-fn lay_out(sign: &str, digits: &str, power: i32) -> String {
+/// Adds the digits to a text that holds the sign or nothing.
+fn lay_out(text: &mut NumText, digits: &[u8], power: i32) {
     let count = digits.len() as i32;
     let point = power + count;
     let exponent = (point - 1).abs();
     if power >= 0 && exponent < count + 7 {
-        return format!("{sign}{digits}{}", "0".repeat(power as usize));
+        text.push(digits);
+        text.push_zeros(power as usize);
+        return;
     }
     if power < 0 && (power > -7 || exponent < 4) {
-        return match usize::try_from(point) {
-            Ok(point @ 1..) => format!("{sign}{}.{}", &digits[..point], &digits[point..]),
-            _ => format!(
-                "{sign}0.{}{digits}",
-                "0".repeat(point.unsigned_abs() as usize)
-            ),
-        };
+        match usize::try_from(point) {
+            Ok(point @ 1..) => {
+                text.push(&digits[..point]);
+                text.push(b".");
+                text.push(&digits[point..]);
+            }
+            _ => {
+                text.push(b"0.");
+                text.push_zeros(point.unsigned_abs() as usize);
+                text.push(digits);
+            }
+        }
+        return;
     }
-    let digits = &digits[..digits.len().min(18 - sign.len())];
-    let (first, rest) = digits.split_at(1);
-    let dot = if rest.is_empty() { "" } else { "." };
-    let exponent_sign = if point - 1 < 0 { '-' } else { '+' };
-    format!("{sign}{first}{dot}{rest}e{exponent_sign}{exponent}")
+    let digits = &digits[..digits.len().min(18 - text.len())];
+    text.push(&digits[..1]);
+    if digits.len() > 1 {
+        text.push(b".");
+        text.push(&digits[1..]);
+    }
+    let sign = if point - 1 < 0 { '-' } else { '+' };
+    // At most 18 digits, a sign, a point and five more bytes.
+    let _ = write!(text, "e{sign}{exponent}");
 }
 
 /// At most 18 digits come out of Grisu2; the room is for one more.
@@ -79,9 +99,8 @@ impl Digits {
         }
     }
 
-    fn as_str(&self) -> &str {
-        // Only ASCII digits are ever pushed.
-        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or("0")
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 
     /// Moves the last digit down while that brings the text nearer to the value.

@@ -15,10 +15,12 @@ pub mod fpconv;
 pub mod longdouble;
 pub mod printf17;
 pub mod strtod;
+pub mod text;
 
 pub use flavor::{Flavor, Product};
 pub use longdouble::LongDouble;
 pub use strtod::parse_f64;
+pub use text::NumText;
 
 /// Reads an integer by the rule of `util.c string2ll`.
 ///
@@ -57,12 +59,14 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 /// From Redis 7.2 on (`util.c d2string`) an integral value up to 2^62 prints as
 /// an integer, anything else as fpconv does; before, `%.17g`.
 #[must_use]
-pub fn score_text(value: f64, flavor: Flavor) -> String {
+pub fn score_text(value: f64, flavor: Flavor) -> NumText {
     const LIMIT: f64 = (1u64 << 62) as f64;
     if flavor.prints_17g() {
         printf17::text(value)
     } else if value != 0.0 && value.abs() <= LIMIT && value == value.trunc() {
-        (value as i64).to_string()
+        let mut text = NumText::new();
+        text.push(itoa::Buffer::new().format(value as i64).as_bytes());
+        text
     } else {
         fpconv::text(value)
     }
@@ -92,7 +96,7 @@ pub fn parse_i64_of(text: &[u8], flavor: Flavor) -> Option<i64> {
 
 /// Prints a score as DEBUG DIGEST hashes it and as an AOF rewrite logs it.
 #[must_use]
-pub fn digest_score_text(value: f64, flavor: Flavor) -> String {
+pub fn digest_score_text(value: f64, flavor: Flavor) -> NumText {
     if flavor.prints_17g() {
         printf17::text(value)
     } else {

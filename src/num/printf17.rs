@@ -4,43 +4,78 @@
 //! for decimal exponents -5 to 16, else `d.ddde±XX` with at least two exponent
 //! digits; trailing zeros and a bare point removed.
 
+use std::fmt::Write as _;
+
+use super::text::NumText;
+
 /// Prints `value` as `printf("%.17g")`; NaN as `nan`.
 #[must_use]
-pub fn text(value: f64) -> String {
+pub fn text(value: f64) -> NumText {
+    let mut text = NumText::new();
     if value.is_nan() {
-        return "nan".into();
+        text.push(b"nan");
+        return text;
     }
-    let sign = if value.is_sign_negative() { "-" } else { "" };
+    if value.is_sign_negative() {
+        text.push(b"-");
+    }
     if value.is_infinite() {
-        return format!("{sign}inf");
+        text.push(b"inf");
+        return text;
     }
-    // Rust prints the exact value too; only the layout is C's own.
-    let scientific = format!("{:.16e}", value.abs());
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let digits = digits.trim_end_matches('0');
-    if digits.is_empty() {
-        return format!("{sign}0");
-    }
-    if !(-4..17).contains(&exponent) {
-        let (first, rest) = digits.split_at(1);
-        let point = if rest.is_empty() { "" } else { "." };
-        let exponent_sign = if exponent < 0 { '-' } else { '+' };
-        return format!(
-            "{sign}{first}{point}{rest}e{exponent_sign}{:02}",
-            exponent.unsigned_abs()
-        );
-    }
-    let Ok(whole) = usize::try_from(exponent + 1) else {
-        let zeros = "0".repeat(exponent.unsigned_abs() as usize - 1);
-        return format!("{sign}0.{zeros}{digits}");
+    let (digits, exponent) = seventeen_digits(value.abs());
+    let kept = digits.iter().rposition(|digit| *digit != b'0');
+    let Some(digits) = kept.map(|last| &digits[..=last]) else {
+        text.push(b"0");
+        return text;
     };
-    match whole {
-        0 => format!("{sign}0.{digits}"),
-        _ if digits.len() <= whole => format!("{sign}{digits:0<whole$}"),
-        _ => format!("{sign}{}.{}", &digits[..whole], &digits[whole..]),
+    match exponent {
+        -4..0 => {
+            text.push(b"0.");
+            text.push_zeros(exponent.unsigned_abs() as usize - 1);
+            text.push(digits);
+        }
+        0..17 => {
+            let whole = exponent as usize + 1;
+            match digits.split_at_checked(whole) {
+                Some((whole, fraction)) if !fraction.is_empty() => {
+                    text.push(whole);
+                    text.push(b".");
+                    text.push(fraction);
+                }
+                _ => {
+                    text.push(digits);
+                    text.push_zeros(whole - digits.len());
+                }
+            }
+        }
+        _ => {
+            text.push(&digits[..1]);
+            if digits.len() > 1 {
+                text.push(b".");
+                text.push(&digits[1..]);
+            }
+            let sign = if exponent < 0 { '-' } else { '+' };
+            // At most 17 digits, a sign, a point and five more bytes.
+            let _ = write!(text, "e{sign}{:02}", exponent.unsigned_abs());
+        }
     }
+    text
+}
+
+/// The digits of `d.dddddddddddddddd` times ten to the exponent, ties to even.
+fn seventeen_digits(value: f64) -> ([u8; 17], i32) {
+    // Rust prints the exact value too; only the layout is C's own.
+    let mut scientific = NumText::new();
+    // 17 digits, a point, `e` and at most four more bytes.
+    let _ = write!(scientific, "{value:.16e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or(("0", "0"));
+    let mut digits = [b'0'; 17];
+    let found = mantissa.bytes().filter(u8::is_ascii_digit);
+    for (digit, found) in digits.iter_mut().zip(found) {
+        *digit = found;
+    }
+    (digits, exponent.parse().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(super) fn insert<'a>(
 }
 
 fn score_reply<'a>(score: f64, flavor: Flavor) -> Reply<'a> {
-    Reply::Bulk(Str::from(score_text(score, flavor).into_bytes()))
+    Reply::Bulk(Str::from(score_text(score, flavor).as_bytes().to_vec()))
 }
 
 #[derive(Clone, Copy, Debug, Default)]

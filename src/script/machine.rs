@@ -232,8 +232,8 @@ fn words(args: &MultiValue) -> Result<Vec<Vec<u8>>, &'static str> {
     args.iter()
         .map(|arg| match arg {
             Value::String(text) => Ok(text.as_bytes().to_vec()),
-            Value::Integer(n) => Ok(printf17::text(*n as f64).into_bytes()),
-            Value::Number(n) => Ok(printf17::text(*n).into_bytes()),
+            Value::Integer(n) => Ok(printf17::text(*n as f64).as_bytes().to_vec()),
+            Value::Number(n) => Ok(printf17::text(*n).as_bytes().to_vec()),
             _ => Err("Lua redis() command arguments must be strings or integers"),
         })
         .collect()

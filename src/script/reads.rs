@@ -99,7 +99,7 @@ pub(super) fn answer(replayer: &mut Replayer<'_>, words: &[&[u8]]) -> Option<Ans
         (b"zscore", [key, member]) => {
             let flavor = read.replayer.options().flavor;
             read.zset(key, Answer::Nil, |zset| match zset.score(member) {
-                Some(score) => Answer::Bulk(score_text(score, flavor).into_bytes()),
+                Some(score) => Answer::Bulk(score_text(score, flavor).as_bytes().to_vec()),
                 None => Answer::Nil,
             })
         }
@@ -226,7 +226,7 @@ impl<'a> Read<'_, 'a> {
             for (member, score) in members.get(range).unwrap_or_default() {
                 items.push(Answer::Bulk(member.to_vec()));
                 if scores {
-                    items.push(Answer::Bulk(score_text(*score, flavor).into_bytes()));
+                    items.push(Answer::Bulk(score_text(*score, flavor).as_bytes().to_vec()));
                 }
             }
             Answer::Array(items)

@@ -5,7 +5,7 @@ use super::Scratch;
 use crate::bytes::{Text, double};
 use crate::encoding::{Listpack, Ziplist, Zipmap};
 use crate::error::{Code, Flaw, Parsed};
-use crate::num::{Flavor, fpconv, score_text};
+use crate::num::{Flavor, NumText, fpconv, score_text};
 use crate::rdb::string::blob;
 
 #[derive(Clone, Copy, Debug)]
@@ -102,22 +102,44 @@ fn empty(is_empty: bool) -> Option<Flaw> {
     is_empty.then(|| Flaw::new(Code::NotCanonical, 0, what, "at least 1", "0"))
 }
 
+/// Whether a text is surely what Redis 7.2 and newer print: the shortest of its number, which a
+/// decimal of up to 15 digits without idle zeros is, in plain notation, which six decimal
+/// places never leave.
+fn is_plain_decimal(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let Some(point) = digits.iter().position(|byte| *byte == b'.') else {
+        return false;
+    };
+    let (whole, fraction) = (&digits[..point], &digits[point + 1..]);
+    let is_whole = match whole {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let is_fraction = match fraction {
+        [begin @ .., b'1'..=b'9'] => begin.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    is_whole && is_fraction && fraction.len() <= 6 && whole.len() + fraction.len() <= 15
+}
+
 /// The first score whose text no release would have written.
 fn odd_score<'b>(elements: impl Iterator<Item = Result<Text<'b>, Flaw>>) -> Option<Flaw> {
     let scores = elements.skip(1).step_by(2);
     // Formatting is the costly part: begin with the likely release, stop at the first that
     // agrees. A text of 17 digits or more is that of `%.17g`.
     let is_odd = |text: &[u8]| {
-        double::parse(text).is_some_and(|score| {
-            let differs = |known: String| known.as_bytes() != text;
-            let (likely, other) = match text.len() {
-                ..17 => (Flavor::redis(8, 6), Flavor::redis(6, 2)),
-                _ => (Flavor::redis(6, 2), Flavor::redis(8, 6)),
-            };
-            differs(score_text(score, likely))
-                && differs(score_text(score, other))
-                && differs(fpconv::text(score))
-        })
+        !is_plain_decimal(text)
+            && double::parse(text).is_some_and(|score| {
+                let differs = |known: NumText| known.as_bytes() != text;
+                let (likely, other) = match text.len() {
+                    ..17 => (Flavor::redis(8, 6), Flavor::redis(6, 2)),
+                    _ => (Flavor::redis(6, 2), Flavor::redis(8, 6)),
+                };
+                differs(score_text(score, likely))
+                    && differs(score_text(score, other))
+                    && differs(fpconv::text(score))
+            })
     };
     for score in scores {
         if let Ok(Text::Bytes(text)) = score
@@ -153,6 +175,13 @@ mod tests {
             (b"1.0", true),
             (b"0.10", true),
             (b"+1.5", true),
+            (b"-0.5", false),
+            (b"00.5", true),
+            (b"-1234.000125", false),
+            (b"0.000001", false),
+            (b"0.0000001", true),
+            (b"1e-7", false),
+            (b"1.5.5", false),
         ];
         for (score, odd) in table {
             let mut listpack = ListpackBuilder::new(BacklenWidth::Wide);
