@@ -5,14 +5,10 @@
 //! smaller. Nodes of a quicklist are left out of the last rule: those that were
 //! compressed in memory are saved as they are.
 
-use nom::bytes::streaming::take;
-use nom::number::streaming::{le_i64, u8};
-
-use super::{Layout, hash, list, set, zset};
+use super::{Layout, hash, list, set, stream, zset};
 use crate::encoding::canonical_i64;
-use crate::error::Fail;
-use crate::rdb::constants::{string_encoding, text_score};
-use crate::rdb::length::{Length, count, is_shortest, length, length_or_special};
+use crate::rdb::constants::{array_tag, module_opcode, string_encoding, text_score};
+use crate::rdb::length::{Length, is_shortest, length, length_or_special};
 use crate::rdb::string::{RdbString, string};
 
 /// The longest text that servers try to store as an integer.
@@ -20,118 +16,252 @@ const LONGEST_INTEGER_BYTES: usize = 11;
 
 /// The first length, count or string that is longer than need be, and where in the value.
 pub(crate) fn longer_than_need_be(layout: Layout, input: &[u8]) -> Option<(usize, &'static str)> {
-    let mut found = None;
-    // The value was framed before, so nothing in it fails to parse.
-    let _ = walk(layout, input, &mut |rest, what| {
-        found = Some((input.len() - rest.len(), what));
-        None
-    });
-    found
-}
-
-/// Gets the rest of the value and a reason; `None` ends the walk.
-type Report<'r> = dyn FnMut(&[u8], &'static str) -> Option<()> + 'r;
-
-fn walk(layout: Layout, input: &[u8], report: &mut Report<'_>) -> Option<()> {
-    match layout {
-        Layout::String
-        | Layout::List(list::Layout::Ziplist)
-        | Layout::Set(set::Layout::Intset | set::Layout::Listpack)
-        | Layout::Zset(zset::Layout::Ziplist | zset::Layout::Listpack)
-        | Layout::Hash(
-            hash::Layout::Zipmap
-            | hash::Layout::Ziplist
-            | hash::Layout::Listpack
-            | hash::Layout::ListpackExPreGa,
-        ) => one_string(input, true, report).map(drop),
-        Layout::Hash(hash::Layout::ListpackEx) => {
-            let (rest, _hint) = le_i64::<_, Fail>(input).ok()?;
-            one_string(rest, true, report).map(drop)
-        }
-        Layout::List(list::Layout::Strings) | Layout::Set(set::Layout::Strings) => {
-            each(input, report, |rest, report| one_string(rest, true, report))
-        }
-        Layout::Hash(hash::Layout::Strings) => each(input, report, |rest, report| {
-            let rest = one_string(rest, true, report)?;
-            one_string(rest, true, report)
-        }),
-        Layout::Hash(hash::Layout::ValkeyHash2) => each(input, report, |rest, report| {
-            let rest = one_string(rest, true, report)?;
-            let rest = one_string(rest, true, report)?;
-            le_i64::<_, Fail>(rest).ok().map(|(rest, _)| rest)
-        }),
-        Layout::Zset(zset::Layout::BinaryScores) => each(input, report, |rest, report| {
-            let rest = one_string(rest, true, report)?;
-            le_i64::<_, Fail>(rest).ok().map(|(rest, _)| rest)
-        }),
-        Layout::Zset(zset::Layout::TextScores) => each(input, report, |rest, report| {
-            let rest = one_string(rest, true, report)?;
-            let (rest, len) = u8::<_, Fail>(rest).ok()?;
-            let len = if len >= text_score::NAN { 0 } else { len };
-            take::<_, _, Fail>(len)(rest).ok().map(|(rest, _)| rest)
-        }),
-        Layout::List(list::Layout::Quicklist) => each(input, report, |rest, report| {
-            one_string(rest, false, report)
-        }),
-        Layout::List(list::Layout::Quicklist2) => each(input, report, |rest, report| {
-            let (rest, _container) = length(rest).ok()?;
-            one_string(rest, false, report)
-        }),
-        Layout::Hash(_) | Layout::Stream(_) | Layout::Array | Layout::Module => Some(()),
-    }
-}
-
-/// Walks over a count and as many elements.
-fn each<'i>(
-    input: &'i [u8],
-    report: &mut Report<'_>,
-    mut element: impl FnMut(&'i [u8], &mut Report<'_>) -> Option<&'i [u8]>,
-) -> Option<()> {
-    let (mut rest, n) = count(input).ok()?;
-    if !is_shortest(n, input.len() - rest.len()) {
-        report(input, "a count in the fewest bytes")?;
-    }
-    for _ in 0..n {
-        rest = element(rest, report)?;
-    }
-    Some(())
-}
-
-/// Checks one string and steps over it.
-fn one_string<'i>(
-    input: &'i [u8],
-    lzf_is_smaller: bool,
-    report: &mut Report<'_>,
-) -> Option<&'i [u8]> {
-    let (behind_length, first) = length_or_special(input).ok()?;
-    let (rest, stored) = string(input).ok()?;
-    let used = input.len() - behind_length.len();
-    let flaw = match (first, stored) {
-        (Length::Plain(n), _) if !is_shortest(n, used) => Some("a length in the fewest bytes"),
-        (_, RdbString::Raw(text)) if is_short_integer(text) => Some("an integer in binary"),
-        (Length::Special(string_encoding::INT16), RdbString::Int(n)) if i8::try_from(n).is_ok() => {
-            Some("an integer in the fewest bytes")
-        }
-        (Length::Special(string_encoding::INT32), RdbString::Int(n))
-            if i16::try_from(n).is_ok() =>
-        {
-            Some("an integer in the fewest bytes")
-        }
-        (
-            _,
-            RdbString::Lzf {
-                compressed,
-                expanded_len,
-            },
-        ) if lzf_is_smaller && compressed.len() as u64 >= expanded_len => {
-            Some("a string without compression that does not make it smaller")
-        }
-        _ => None,
+    let mut walk = Walk {
+        input,
+        rest: input,
+        found: None,
     };
-    if let Some(what) = flaw {
-        report(input, what)?;
+    // The value was framed before, so nothing in it fails to parse.
+    let _ = walk.value(layout);
+    walk.found
+}
+
+/// Steps over the parts of a value. `None` ends the walk: at the first find, or where a part
+/// cannot be told.
+struct Walk<'i> {
+    input: &'i [u8],
+    rest: &'i [u8],
+    found: Option<(usize, &'static str)>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, layout: Layout) -> Option<()> {
+        match layout {
+            Layout::String
+            | Layout::List(list::Layout::Ziplist)
+            | Layout::Set(set::Layout::Intset | set::Layout::Listpack)
+            | Layout::Zset(zset::Layout::Ziplist | zset::Layout::Listpack) => self.string(),
+            Layout::Hash(layout) => self.hash(layout),
+            Layout::List(list::Layout::Strings) | Layout::Set(set::Layout::Strings) => {
+                self.each(Walk::string)
+            }
+            Layout::Zset(zset::Layout::BinaryScores) => self.each(|walk| {
+                walk.string()?;
+                walk.fixed(8)
+            }),
+            Layout::Zset(zset::Layout::TextScores) => self.each(|walk| {
+                walk.string()?;
+                let len = *walk.rest.first()?;
+                let text = if len >= text_score::NAN { 0 } else { len };
+                walk.fixed(1 + usize::from(text))
+            }),
+            Layout::List(list::Layout::Quicklist) => self.each(Walk::node),
+            Layout::List(list::Layout::Quicklist2) => self.each(|walk| {
+                walk.number()?;
+                walk.node()
+            }),
+            Layout::Stream(version) => self.stream(version),
+            Layout::Array => self.array(),
+            Layout::Module => {
+                self.number()?;
+                self.module_items()
+            }
+        }
     }
-    Some(rest)
+
+    fn hash(&mut self, layout: hash::Layout) -> Option<()> {
+        use hash::Layout as L;
+        match layout {
+            L::Zipmap | L::Ziplist | L::Listpack | L::ListpackExPreGa | L::TemplateListpackRef => {
+                self.string()
+            }
+            L::ListpackEx => {
+                self.fixed(8)?;
+                self.string()
+            }
+            L::Strings => self.each(Walk::pair),
+            L::ValkeyHash2 => self.each(|walk| {
+                walk.pair()?;
+                walk.fixed(8)
+            }),
+            L::Metadata | L::MetadataPreGa => {
+                if layout == L::Metadata {
+                    self.fixed(8)?;
+                }
+                self.each(|walk| {
+                    walk.number()?;
+                    walk.pair()
+                })
+            }
+            L::TemplateListpack | L::TemplateArray => {
+                match self.number()? {
+                    0 => self.string()?,
+                    _ => self.each(Walk::string)?,
+                }
+                self.strings_to_the_end()
+            }
+            L::TemplateArrayRef => {
+                self.number()?;
+                self.strings_to_the_end()
+            }
+        }
+    }
+
+    fn stream(&mut self, version: stream::Version) -> Option<()> {
+        use stream::Version;
+        self.each(Walk::pair)?;
+        self.numbers(if version >= Version::V2 { 8 } else { 3 })?;
+        self.each(|walk| {
+            walk.string()?;
+            walk.numbers(if version >= Version::V2 { 3 } else { 2 })?;
+            walk.each(|walk| {
+                walk.fixed(stream::RAW_ID_BYTES + 8)?;
+                walk.number().map(drop)
+            })?;
+            walk.each(|walk| {
+                walk.string()?;
+                walk.fixed(if version >= Version::V3 { 16 } else { 8 })?;
+                walk.each(|walk| walk.fixed(stream::RAW_ID_BYTES))
+            })?;
+            match version >= Version::V5 {
+                true => walk.each(|walk| walk.fixed(stream::RAW_ID_BYTES)),
+                false => Some(()),
+            }
+        })?;
+        if version < Version::V4 {
+            return Some(());
+        }
+        self.numbers(2)?;
+        self.each(|walk| {
+            walk.string()?;
+            walk.each(|walk| {
+                walk.string()?;
+                walk.numbers(2)
+            })
+        })?;
+        self.numbers(2)
+    }
+
+    fn array(&mut self) -> Option<()> {
+        let elements = self.number()?;
+        if self.number()? == 1 {
+            self.number()?;
+        }
+        for _ in 0..elements {
+            self.number()?;
+            match self.number()? {
+                array_tag::STRING | array_tag::SMALL_STRING => self.string()?,
+                _ => self.fixed(8)?,
+            }
+        }
+        Some(())
+    }
+
+    fn module_items(&mut self) -> Option<()> {
+        loop {
+            match self.number()? {
+                module_opcode::EOF => return Some(()),
+                module_opcode::SINT | module_opcode::UINT => self.number().map(drop)?,
+                module_opcode::FLOAT => self.fixed(4)?,
+                module_opcode::DOUBLE => self.fixed(8)?,
+                _ => self.string()?,
+            }
+        }
+    }
+
+    /// Walks over a count and as many elements.
+    fn each(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        for _ in 0..self.number()? {
+            element(self)?;
+        }
+        Some(())
+    }
+
+    fn strings_to_the_end(&mut self) -> Option<()> {
+        while !self.rest.is_empty() {
+            self.string()?;
+        }
+        Some(())
+    }
+
+    fn numbers(&mut self, n: u32) -> Option<()> {
+        for _ in 0..n {
+            self.number()?;
+        }
+        Some(())
+    }
+
+    /// Checks one number and steps over it.
+    fn number(&mut self) -> Option<u64> {
+        let (rest, n) = length(self.rest).ok()?;
+        if !is_shortest(n, self.rest.len() - rest.len()) {
+            return self.find("a number in the fewest bytes");
+        }
+        self.rest = rest;
+        Some(n)
+    }
+
+    fn fixed(&mut self, bytes: usize) -> Option<()> {
+        self.rest = self.rest.get(bytes..)?;
+        Some(())
+    }
+
+    fn pair(&mut self) -> Option<()> {
+        self.string()?;
+        self.string()
+    }
+
+    fn string(&mut self) -> Option<()> {
+        self.string_or_node(true)
+    }
+
+    /// A node of a quicklist, which may be compressed to no use.
+    fn node(&mut self) -> Option<()> {
+        self.string_or_node(false)
+    }
+
+    /// Checks one string and steps over it.
+    #[inline]
+    fn string_or_node(&mut self, lzf_is_smaller: bool) -> Option<()> {
+        let (behind_length, first) = length_or_special(self.rest).ok()?;
+        let (rest, stored) = string(self.rest).ok()?;
+        let used = self.rest.len() - behind_length.len();
+        let flaw = match (first, stored) {
+            (Length::Plain(n), _) if !is_shortest(n, used) => Some("a length in the fewest bytes"),
+            (_, RdbString::Raw(text)) if is_short_integer(text) => Some("an integer in binary"),
+            (Length::Special(string_encoding::INT16), RdbString::Int(n))
+                if i8::try_from(n).is_ok() =>
+            {
+                Some("an integer in the fewest bytes")
+            }
+            (Length::Special(string_encoding::INT32), RdbString::Int(n))
+                if i16::try_from(n).is_ok() =>
+            {
+                Some("an integer in the fewest bytes")
+            }
+            (
+                _,
+                RdbString::Lzf {
+                    compressed,
+                    expanded_len,
+                },
+            ) if lzf_is_smaller && compressed.len() as u64 >= expanded_len => {
+                Some("a string without compression that does not make it smaller")
+            }
+            _ => None,
+        };
+        if let Some(what) = flaw {
+            return self.find(what);
+        }
+        self.rest = rest;
+        Some(())
+    }
+
+    #[cold]
+    fn find<T>(&mut self, what: &'static str) -> Option<T> {
+        self.found = Some((self.input.len() - self.rest.len(), what));
+        None
+    }
 }
 
 /// Whether a text is one that servers store as an integer of 32 bits.
@@ -176,6 +306,56 @@ mod tests {
                 "value of a field",
                 Layout::Hash(hash::Layout::Strings),
                 b"\x01\x01f\x40\x01v",
+                Some(3),
+            ),
+            (
+                "count of a stream's nodes",
+                Layout::Stream(stream::Version::V1),
+                b"\x40\x00\x00\x00\x00\x00",
+                Some(0),
+            ),
+            (
+                "last id of a stream",
+                Layout::Stream(stream::Version::V1),
+                b"\x00\x00\x40\x01\x00\x00",
+                Some(2),
+            ),
+            (
+                "groups of a stream",
+                Layout::Stream(stream::Version::V2),
+                b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01g\x00\x00\x40\x00\x00\x00",
+                Some(14),
+            ),
+            (
+                "stream",
+                Layout::Stream(stream::Version::V1),
+                b"\x00\x00\x01\x02\x01\x01g\x00\x00\x00\x00",
+                None,
+            ),
+            (
+                "index in an array",
+                Layout::Array,
+                b"\x01\x00\x40\x05\x00\x01a",
+                Some(2),
+            ),
+            ("array", Layout::Array, b"\x01\x00\x05\x00\x01a", None),
+            (
+                "integer of a module",
+                Layout::Module,
+                b"\x05\x02\x80\x00\x00\x00\x01\x00",
+                Some(2),
+            ),
+            ("module", Layout::Module, b"\x05\x02\x01\x00", None),
+            (
+                "deadline of a field",
+                Layout::Hash(hash::Layout::Metadata),
+                b"........\x01\x40\x01\x01f\x01v",
+                Some(9),
+            ),
+            (
+                "value of a template's field",
+                Layout::Hash(hash::Layout::TemplateArrayRef),
+                b"\x05\x01a\x0212",
                 Some(3),
             ),
         ];

@@ -43,7 +43,7 @@ pub(crate) enum Version {
     V5,
 }
 
-const RAW_ID_BYTES: usize = 16;
+pub(super) const RAW_ID_BYTES: usize = 16;
 
 impl Version {
     pub(super) fn skip(self, input: &[u8]) -> Parsed<'_, ()> {
