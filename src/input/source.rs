@@ -89,6 +89,8 @@ pub struct MappedSource {
     map: Arc<Map>,
     start: usize,
     at: usize,
+    /// Up to here pages were given back to the system.
+    released: usize,
     read: Arc<AtomicU64>,
 }
 
@@ -98,6 +100,7 @@ impl MappedSource {
             map,
             start: at,
             at: 0,
+            released: 0,
             read,
         };
         source.consume(at);
@@ -108,6 +111,16 @@ impl MappedSource {
     #[must_use]
     pub fn map(&self) -> &Arc<Map> {
         &self.map
+    }
+
+    /// Gives back pages that were read a while ago, those still in work spared.
+    fn release(&mut self) {
+        const KEPT_BYTES: usize = 16 << 20;
+        let end = self.at.saturating_sub(KEPT_BYTES);
+        if end.saturating_sub(self.released) >= KEPT_BYTES {
+            self.map.release(self.released..end);
+            self.released = end;
+        }
     }
 
     /// Where in the map the bytes begin that are not consumed yet.
@@ -148,6 +161,7 @@ impl Source for MappedSource {
     fn consume(&mut self, n: usize) {
         let n = n.min(self.map.bytes().len() - self.at);
         self.at += n;
+        self.release();
         self.read.fetch_add(n as u64, Ordering::Relaxed);
     }
 
