@@ -1,12 +1,13 @@
 //! JSON out of datasets: our own lossless schema, and the shapes of two older tools.
 
-mod compat;
+pub mod compat;
 #[cfg(test)]
 mod compat_tests;
 pub mod document;
 pub mod escape;
 pub mod librdb;
 pub mod native;
+mod parts;
 pub mod pretty;
 pub mod rdbtools;
 

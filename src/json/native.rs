@@ -11,6 +11,7 @@
 
 use super::document::Document;
 use super::escape::{write_string, write_utf8};
+use super::parts::{write_id, write_number};
 use super::pretty::indent;
 use crate::bytes::{Text, double};
 use crate::model::ValueType;
@@ -121,11 +122,6 @@ fn write_text(text: Text<'_>, out: &mut Vec<u8>) {
     }
 }
 
-#[inline]
-fn write_number(n: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
-}
-
 /// Appends a score: a JSON number, or a word that JSON has no number for.
 #[inline]
 fn write_score(score: f64, out: &mut Vec<u8>) {
@@ -138,14 +134,6 @@ fn write_score(score: f64, out: &mut Vec<u8>) {
             out.push(b'"');
         }
     }
-}
-
-fn write_id(id: StreamId, out: &mut Vec<u8>) {
-    out.push(b'"');
-    write_number(id.ms, out);
-    out.push(b'-');
-    write_number(id.seq, out);
-    out.push(b'"');
 }
 
 /// Appends `[…]` with what `write` appends for each element.

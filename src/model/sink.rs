@@ -84,6 +84,12 @@ pub trait ValueSink {
     fn element(&mut self, element: Text<'_>);
     /// A member of a sorted set and its score; ascending if [`wants_score_order`](Self::wants_score_order).
     fn scored(&mut self, member: Text<'_>, score: f64);
+    /// The same, from a file that stores the score as `stored`: its text, or an integer
+    /// of a ziplist or listpack. Called only without [`wants_score_order`](Self::wants_score_order).
+    fn scored_as_stored(&mut self, member: Text<'_>, score: f64, stored: Text<'_>) {
+        let _ = stored;
+        self.scored(member, score);
+    }
     /// A field of a hash, its value and deadline.
     fn field(&mut self, field: Text<'_>, value: Text<'_>, expire_at_ms: Option<i64>);
     /// An entry of a stream.

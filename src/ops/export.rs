@@ -102,8 +102,12 @@ fn export_value(
         Value::Zset(zset) if sink.wants_score_order() => {
             zset.for_each_ascending(scratch, |member, score| sink.scored(member, score))?;
         }
-        Value::Zset(zset) => zset.for_each(scratch, |member, score| sink.scored(member, score))?,
-
+        Value::Zset(zset) => {
+            zset.for_each_as_stored(scratch, |member, score| match score.stored {
+                Some(stored) => sink.scored_as_stored(member, score.value, stored),
+                None => sink.scored(member, score.value),
+            })?;
+        }
         Value::Hash(hash) => {
             hash.for_each(scratch, |field, value, at| sink.field(field, value, at))?
         }

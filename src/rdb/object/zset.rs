@@ -71,6 +71,29 @@ fn text_score_bytes(input: &[u8]) -> Parsed<'_, (u8, &[u8])> {
     }
 }
 
+/// A score, and how the file stores it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Score<'a> {
+    /// The number.
+    pub(crate) value: f64,
+    /// Its text, or its integer of a blob; `None` for eight bytes.
+    pub(crate) stored: Option<Text<'a>>,
+}
+
+impl<'a> Score<'a> {
+    /// Reads the number; what is none is NaN.
+    fn parse(stored: Text<'a>) -> Self {
+        let value = match stored {
+            Text::Int(n) => n as f64,
+            Text::Bytes(digits) => double::parse(digits).unwrap_or(f64::NAN),
+        };
+        Score {
+            value,
+            stored: Some(stored),
+        }
+    }
+}
+
 /// A sorted set value.
 #[derive(Clone, Debug)]
 pub struct Zset<'a> {
@@ -89,14 +112,14 @@ impl<'a> Zset<'a> {
         }
     }
 
-    /// How every server orders this encoding in a file: `Less` is ascending.
-    ///
-    /// Binary scores came with 4.0, whose release candidates still wrote hash order.
     /// Whether it stands member by member, which loaders read into a skip list first.
     pub(crate) fn is_skiplist(&self) -> bool {
         matches!(self.layout, Layout::TextScores | Layout::BinaryScores)
     }
 
+    /// How every server orders this encoding in a file: `Less` is ascending.
+    ///
+    /// Binary scores came with 4.0, whose release candidates still wrote hash order.
     pub(crate) fn file_order(&self, dialect: Dialect) -> Option<Ordering> {
         match self.layout {
             Layout::Ziplist | Layout::Listpack => Some(Ordering::Less),
@@ -110,6 +133,18 @@ impl<'a> Zset<'a> {
     /// # Errors
     /// A member or score that breaks a rule; members before it were passed on.
     pub fn for_each(&self, scratch: &mut Scratch, mut f: impl FnMut(Text<'_>, f64)) -> Result<()> {
+        self.for_each_as_stored(scratch, |member, score| f(member, score.value))
+    }
+
+    /// Calls `f` with each member and its score as the file has it, in file order.
+    ///
+    /// # Errors
+    /// A member or score that breaks a rule; members before it were passed on.
+    pub(crate) fn for_each_as_stored(
+        &self,
+        scratch: &mut Scratch,
+        mut f: impl FnMut(Text<'_>, Score<'_>),
+    ) -> Result<()> {
         let walked = match self.layout {
             Layout::TextScores | Layout::BinaryScores => {
                 self.walk_strings(scratch, |_, member, score| f(member, score))
@@ -133,11 +168,11 @@ impl<'a> Zset<'a> {
         let walked = match self.layout {
             Layout::TextScores | Layout::BinaryScores => self.walk_strings_ascending(scratch, f),
             Layout::Ziplist | Layout::Listpack => match self.blob_is_ascending(scratch) {
-                Ok(true) => self.walk_blob(scratch, f),
+                Ok(true) => self.walk_blob(scratch, |member, score| f(member, score.value)),
                 Ok(false) => {
                     let mut members = Vec::new();
                     let collected = self.walk_blob(scratch, |member, score| {
-                        members.push((score, member.to_vec()))
+                        members.push((score.value, member.to_vec()))
                     });
                     members.sort_by(|a: &(f64, Vec<u8>), b| {
                         a.0.partial_cmp(&b.0)
@@ -159,7 +194,7 @@ impl<'a> Zset<'a> {
     fn walk_strings(
         &self,
         scratch: &mut Scratch,
-        mut f: impl FnMut(usize, Text<'_>, f64),
+        mut f: impl FnMut(usize, Text<'_>, Score<'_>),
     ) -> Result<(), nom::Err<Fail>> {
         let input = self.raw.bytes;
         let (mut rest, n) = count(input)?;
@@ -174,17 +209,27 @@ impl<'a> Zset<'a> {
     }
 
     /// Parses the score of types 3 and 5.
-    fn score<'i>(&self, input: &'i [u8]) -> Parsed<'i, f64> {
+    fn score<'i>(&self, input: &'i [u8]) -> Parsed<'i, Score<'i>> {
+        let word = |rest, text: &'static [u8], value| {
+            let stored = Some(Text::Bytes(text));
+            (rest, Score { value, stored })
+        };
         let (rest, score) = match self.layout {
-            Layout::BinaryScores => le_f64(input)?,
+            Layout::BinaryScores => {
+                let (rest, value) = le_f64(input)?;
+                let stored = None;
+                (rest, Score { value, stored })
+            }
             _ => match text_score_bytes(input)? {
-                (rest, (text_score::NAN, _)) => (rest, f64::NAN),
-                (rest, (text_score::POSITIVE_INFINITY, _)) => (rest, f64::INFINITY),
-                (rest, (text_score::NEGATIVE_INFINITY, _)) => (rest, f64::NEG_INFINITY),
-                (rest, (_, digits)) => (rest, double::parse(digits).unwrap_or(f64::NAN)),
+                (rest, (text_score::NAN, _)) => word(rest, b"nan", f64::NAN),
+                (rest, (text_score::POSITIVE_INFINITY, _)) => word(rest, b"inf", f64::INFINITY),
+                (rest, (text_score::NEGATIVE_INFINITY, _)) => {
+                    word(rest, b"-inf", f64::NEG_INFINITY)
+                }
+                (rest, (_, digits)) => (rest, Score::parse(Text::Bytes(digits))),
             },
         };
-        match score.is_nan() {
+        match score.value.is_nan() {
             true => Err(nom::Err::Failure(Fail::broken(
                 input,
                 Code::BadZset,
@@ -203,7 +248,7 @@ impl<'a> Zset<'a> {
     ) -> Result<(), nom::Err<Fail>> {
         let input = self.raw.bytes;
         let mut order: Vec<(f64, usize)> = Vec::new();
-        self.walk_strings(scratch, |at, _, score| order.push((score, at)))?;
+        self.walk_strings(scratch, |at, _, score| order.push((score.value, at)))?;
         let Scratch { first, second, .. } = scratch;
         let mut compare = |a: &(f64, usize), b: &(f64, usize)| {
             let by_score = a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal);
@@ -224,7 +269,7 @@ impl<'a> Zset<'a> {
     fn walk_blob(
         &self,
         scratch: &mut Scratch,
-        f: impl FnMut(Text<'_>, f64),
+        f: impl FnMut(Text<'_>, Score<'_>),
     ) -> Result<(), nom::Err<Fail>> {
         let input = self.raw.bytes;
         let kind = match self.layout {
@@ -241,7 +286,7 @@ impl<'a> Zset<'a> {
         let (_, bytes) = blob(input, &mut scratch.blob)?;
         let mut ascending = true;
         let mut last: Option<(Text<'_>, f64)> = None;
-        let walked = self.walk_elements(bytes, |member, score| {
+        let walked = self.walk_elements(bytes, |member, Score { value: score, .. }| {
             let in_order =
                 last.is_none_or(
                     |(last_member, last_score)| match last_score.partial_cmp(&score) {
@@ -257,7 +302,11 @@ impl<'a> Zset<'a> {
         Ok(ascending)
     }
 
-    fn walk_elements<'b>(&self, bytes: &'b [u8], f: impl FnMut(Text<'b>, f64)) -> Result<(), Flaw> {
+    fn walk_elements<'b>(
+        &self,
+        bytes: &'b [u8],
+        f: impl FnMut(Text<'b>, Score<'b>),
+    ) -> Result<(), Flaw> {
         match self.layout {
             Layout::Ziplist => scored(Ziplist::new(bytes)?.iter(), bytes.len(), f),
             _ => scored(Listpack::new(bytes)?.iter(), bytes.len(), f),
@@ -274,7 +323,7 @@ fn member_at<'s>(input: &'s [u8], at: usize, scratch: &'s mut Vec<u8>) -> &'s [u
 fn scored<'b>(
     mut elements: impl Iterator<Item = Result<Text<'b>, Flaw>>,
     end: usize,
-    mut f: impl FnMut(Text<'b>, f64),
+    mut f: impl FnMut(Text<'b>, Score<'b>),
 ) -> Result<(), Flaw> {
     while let Some(member) = elements.next() {
         let member = member?;
@@ -287,11 +336,8 @@ fn scored<'b>(
                 "an odd one",
             ));
         };
-        let score = match score? {
-            Text::Int(n) => n as f64,
-            Text::Bytes(digits) => double::parse(digits).unwrap_or(f64::NAN),
-        };
-        if score.is_nan() {
+        let score = Score::parse(score?);
+        if score.value.is_nan() {
             return Err(Flaw::new(Code::BadZset, end, "score", "a number", "none"));
         }
         f(member, score);
