@@ -39,7 +39,7 @@ impl From<Verdict> for Exit {
         match verdict {
             Verdict::Sound => Exit::Done,
             Verdict::Damaged => Exit::No,
-            Verdict::Unsupported => Exit::Unable,
+            Verdict::Unsupported | Verdict::Unreadable => Exit::Unable,
         }
     }
 }

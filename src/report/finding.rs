@@ -137,18 +137,21 @@ pub enum Verdict {
     Sound,
     /// Something is broken.
     Damaged,
-    /// It could not be looked at, or not to its end.
+    /// It holds what cannot be judged, or not to its end.
     Unsupported,
+    /// The operating system did not let us read it, or not to its end.
+    Unreadable,
 }
 
 impl Verdict {
-    /// `sound`, `damaged` or `unsupported`.
+    /// `sound`, `damaged`, `unsupported` or `unreadable`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Sound => "sound",
             Verdict::Damaged => "damaged",
             Verdict::Unsupported => "unsupported",
+            Verdict::Unreadable => "unreadable",
         }
     }
 
@@ -158,17 +161,7 @@ impl Verdict {
         match self {
             Verdict::Sound => 0,
             Verdict::Damaged => 1,
-            Verdict::Unsupported => 2,
-        }
-    }
-
-    /// The worse of two, as several inputs are judged: could not look beats damaged beats sound.
-    #[must_use]
-    pub fn or(self, other: Verdict) -> Verdict {
-        if other.exit() > self.exit() {
-            other
-        } else {
-            self
+            Verdict::Unsupported | Verdict::Unreadable => 2,
         }
     }
 }
@@ -184,6 +177,8 @@ pub struct Tally {
     pub warnings: u64,
     /// Findings because of which the check could not go on.
     pub unable: u64,
+    /// Those of them that blame the operating system.
+    pub unreadable: u64,
 }
 
 impl Tally {
@@ -193,7 +188,10 @@ impl Tally {
         match (finding.level, finding.fault) {
             (Level::Warning, _) => self.warnings += 1,
             (Level::Error, Fault::Input) => self.errors += 1,
-            (Level::Error, _) => self.unable += 1,
+            (Level::Error, fault) => {
+                self.unable += 1;
+                self.unreadable += u64::from(fault == Fault::Io);
+            }
         }
     }
 
@@ -205,16 +203,45 @@ impl Tally {
         self.errors += other.errors;
         self.warnings += other.warnings;
         self.unable += other.unable;
+        self.unreadable += other.unreadable;
     }
 
     /// The verdict; under `strict` a warning counts as an error.
     #[must_use]
     pub fn verdict(&self, strict: bool) -> Verdict {
         match self {
+            Tally {
+                unreadable: 1.., ..
+            } => Verdict::Unreadable,
             Tally { unable: 1.., .. } => Verdict::Unsupported,
             Tally { errors: 1.., .. } => Verdict::Damaged,
             Tally { warnings: 1.., .. } if strict => Verdict::Damaged,
             _ => Verdict::Sound,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdict_names_why_it_could_not_be_looked_at() {
+        let finding = |fault| Finding::told(Level::Error, Code::Io, fault, String::new());
+        let verdict = |faults: &[Fault]| {
+            let mut tally = Tally::default();
+            faults.iter().for_each(|&fault| tally.add(&finding(fault)));
+            tally.verdict(false)
+        };
+        assert_eq!(verdict(&[]), Verdict::Sound);
+        assert_eq!(verdict(&[Fault::Input]), Verdict::Damaged);
+        assert_eq!(
+            verdict(&[Fault::Unsupported, Fault::Input]),
+            Verdict::Unsupported
+        );
+        assert_eq!(
+            verdict(&[Fault::Io, Fault::Unsupported]),
+            Verdict::Unreadable
+        );
     }
 }

@@ -4,63 +4,140 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
-use crate::program::{PROGRAM, demo, exited, file, names, one_error, path_in, run};
+use serde_json::Value as Json;
+use tempfile::TempDir;
 
-/// Runs a command as a user without rights, if that can be done.
-fn as_nobody(args: &[&str]) -> Option<Output> {
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    if !is_root {
-        return Some(run(args));
+use crate::program::{PROGRAM, demo, exited, file, names, one_error, path_in, run, stdout};
+
+/// A user without rights: this one, unless it is root.
+enum Nobody {
+    ThisUser,
+    /// Runs `rdbkit` in this folder: a copy of the program that every user can reach.
+    Copy(TempDir),
+}
+
+impl Nobody {
+    /// Finds one, or says loudly that there is none.
+    fn find() -> Option<Self> {
+        if !is_root() {
+            return Some(Nobody::ThisUser);
+        }
+        let dir = open_folder();
+        let program = dir.path().join("rdbkit");
+        // By another program: a file that this one has open for writing cannot be executed,
+        // nor while a child of another test still has it open.
+        let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
+        assert!(copied.unwrap().success());
+        let nobody = Nobody::Copy(dir);
+        match nobody.try_run(&["--version"]) {
+            Ok(output) if output.status.success() => Some(nobody),
+            failed => {
+                eprintln!("LEFT OUT: rights of files: running as root, and setpriv: {failed:?}");
+                None
+            }
+        }
     }
-    // A copy that every user can reach.
-    let dir = tempfile::Builder::new()
+
+    fn try_run(&self, args: &[&str]) -> std::io::Result<Output> {
+        match self {
+            Nobody::ThisUser => Ok(run(args)),
+            Nobody::Copy(dir) => Command::new("setpriv")
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+                .arg(dir.path().join("rdbkit"))
+                .args(args)
+                .stdin(Stdio::null())
+                .output(),
+        }
+    }
+
+    /// Runs a command, which must end with 2.
+    #[track_caller]
+    fn fails(&self, args: &[&str]) -> Output {
+        let output = self.try_run(args).unwrap();
+        exited(&output, 2, &format!("{args:?}"));
+        output
+    }
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+/// A folder that every user may read.
+fn open_folder() -> TempDir {
+    tempfile::Builder::new()
         .permissions(fs::Permissions::from_mode(0o755))
         .tempdir()
-        .unwrap();
-    let program = dir.path().join("rdbkit");
-    // By another program: a file that this one has open for writing cannot be executed,
-    // nor while a child of another test still has it open.
-    let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
-    assert!(copied.unwrap().success());
-    let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .output();
-    match output {
-        Ok(output) => Some(output),
-        Err(error) => {
-            eprintln!("LEFT OUT: rights of files: running as root, and setpriv: {error}");
-            None
+        .unwrap()
+}
+
+fn set_mode(path: &str, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn input_that_may_not_be_read_is_one_error_and_no_verdict_on_it() {
+    let Some(nobody) = Nobody::find() else { return };
+    let dir = open_folder();
+    let closed_file = file(&dir, "closed.rdb", &fs::read(demo()).unwrap());
+    let closed_folder = path_in(&dir, "closed");
+    fs::create_dir(&closed_folder).unwrap();
+    for path in [&closed_file, &closed_folder] {
+        set_mode(path, 0o000);
+        for args in [
+            &["convert", path, "--to", "json"][..],
+            &["convert", path, "--to", "ndjson", "--meta"],
+            &["inspect", path],
+            &["inspect", "--json", path],
+            &["digest", path],
+        ] {
+            let output = nobody.fails(args);
+            one_error(&output, &[path, "Permission denied"]);
+            assert_eq!(stdout(&output), "", "{args:?}");
         }
+        let text = stdout(&nobody.fails(&["verify", path]));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].starts_with("error: ") && lines[0].contains("Permission denied"));
+        assert_eq!(lines[1], format!("{path}: unreadable"));
+        let output = nobody.fails(&["verify", "--json", path]);
+        let summary: Json = serde_json::from_str(stdout(&output).lines().last().unwrap()).unwrap();
+        assert_eq!(summary["data"]["verdict"], "unreadable");
+        assert_eq!(summary["data"]["exit"], 2);
+        assert_eq!(summary["data"]["findings"]["io"], 1);
+        // So that it can be removed.
+        set_mode(path, 0o755);
     }
 }
 
 #[test]
-fn rights_that_are_missing() {
-    let dir = tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o755))
-        .tempdir()
-        .unwrap();
+fn closed_file_of_a_folder_is_not_passed_over() {
+    let Some(nobody) = Nobody::find() else { return };
+    let dir = open_folder();
     let open = file(&dir, "open.rdb", &fs::read(demo()).unwrap());
+    set_mode(&open, 0o644);
     let closed = file(&dir, "closed.rdb", &fs::read(demo()).unwrap());
-    fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
-    let out = path_in(&dir, "out.json");
+    set_mode(&closed, 0o000);
+    let text = stdout(&nobody.fails(&["verify", dir.path().to_str().unwrap()]));
+    assert!(text.contains("closed.rdb: unreadable\n"), "{text}");
+    assert!(text.contains("open.rdb: sound"), "{text}");
+    assert!(text.ends_with("2 files checked: unreadable\n"), "{text}");
+}
 
-    let Some(output) = as_nobody(&["convert", &closed, "--to", "json"]) else {
-        return;
-    };
-    exited(&output, 2, "closed file");
-    one_error(&output, &["closed.rdb", "Permission denied"]);
-    // In a folder it is not passed over.
-    let output = as_nobody(&["verify", dir.path().to_str().unwrap()]).unwrap();
-    exited(&output, 2, "folder with a closed file");
-    if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" {
-        let output = as_nobody(&["convert", &open, "-o", &out]).unwrap();
-        exited(&output, 2, "closed folder");
-        one_error(&output, &["out.json", "Permission denied"]);
-        assert_eq!(names(dir.path()), ["closed.rdb", "open.rdb"]);
-    }
+#[test]
+fn output_in_a_closed_folder_is_one_error() {
+    let Some(nobody) = Nobody::find() else { return };
+    let dir = open_folder();
+    let open = file(&dir, "open.rdb", &fs::read(demo()).unwrap());
+    set_mode(&open, 0o644);
+    // Only its owner may write into it.
+    set_mode(
+        dir.path().to_str().unwrap(),
+        if is_root() { 0o755 } else { 0o555 },
+    );
+    let out = path_in(&dir, "out.json");
+    let output = nobody.fails(&["convert", &open, "-o", &out]);
+    one_error(&output, &["out.json", "Permission denied"]);
+    assert_eq!(names(dir.path()), ["open.rdb"]);
+    set_mode(dir.path().to_str().unwrap(), 0o755);
 }

@@ -250,6 +250,9 @@ fn sentence(verified: &Verified, verdict: Verdict) -> String {
     facts.push(count(verified.keys, "key"));
     facts.push(bytes(verified.bytes));
     let word = verdict.as_str();
+    if verdict == Verdict::Unreadable && verified.bytes == 0 {
+        return word.to_owned();
+    }
     match problems.is_empty() {
         true => format!("{word} ({})", facts.join(", ")),
         false => format!("{word}: {} ({})", problems.join(", "), facts.join(", ")),
