@@ -14,6 +14,7 @@ const FORMATS: &str = concat!(
     "\n            object types 0-5, 7, 9-32 of Redis and 22 of Valkey; modules generically",
     "\nreads AOF:  plain, hybrid and multi-part logs of Redis 2.x to 8.6, Valkey 7.2 to 9.1",
     "\nreads also: DUMP payloads, replication streams; gzip, zstd and lz4 of any of them",
+    "\nwrites RDB: for redis-2.6 to redis-8.10, valkey-7.2 to valkey-9.1",
     "\nwrites:     JSON, NDJSON"
 );
 
@@ -73,10 +74,12 @@ pub(crate) enum When {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a dataset as JSON
+    /// Write a dataset as JSON, or as an RDB for another release
     #[command(after_long_help = "\
 Examples:
   rdbkit convert dump.rdb -o dump.ndjson                  one object per key and line
+  rdbkit convert dump.rdb -o old.rdb --target redis-6.2   for a server of another release
+  rdbkit convert appendonlydir -o dump.rdb                the dataset that a log leaves
   rdbkit convert dump.rdb --to json --pretty -o -         one array, for people
   rdbkit convert dump.rdb.zst --to ndjson --key 'user:*'  some keys
   rdbkit convert dump.rdb --to json --compat rdbtools     the shape of redis-rdb-tools
@@ -211,8 +214,8 @@ pub(crate) struct ConvertArgs {
     /// Begin with a record of what belongs to no key: aux fields, functions, module data
     #[arg(long)]
     pub(crate) meta: bool,
-    /// Leave functions out of that record
-    #[arg(long, requires = "meta")]
+    /// Leave functions out
+    #[arg(long)]
     pub(crate) no_functions: bool,
     /// Indent
     #[arg(long)]
@@ -227,6 +230,8 @@ pub(crate) struct ConvertArgs {
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]
+    pub(crate) rdb: RdbArgs,
+    #[command(flatten)]
     pub(crate) input_args: InputArgs,
     #[command(flatten)]
     pub(crate) replay: ReplayArgs,
@@ -234,10 +239,38 @@ pub(crate) struct ConvertArgs {
     pub(crate) filter: FilterArgs,
 }
 
+/// How to write for a server.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Writing for a server")]
+pub(crate) struct RdbArgs {
+    /// For which release, as redis-7.2 or valkey-9.1 [default: the one that wrote the input]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) target: Option<String>,
+    /// The release's usual encodings, or one string for each element
+    #[arg(long, value_enum, value_name = "ENCODING", default_value_t = Encoding::Default)]
+    pub(crate) encoding: Encoding,
+    /// Go on if the release has no place for some of the data
+    #[arg(long)]
+    pub(crate) allow_loss: bool,
+    /// Write what the release has no place for to this file, as JSON Lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<String>,
+    /// Copy values without checking them
+    #[arg(long)]
+    pub(crate) no_check: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Encoding {
+    Default,
+    Universal,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Json,
     Ndjson,
+    Rdb,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

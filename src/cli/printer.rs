@@ -66,6 +66,19 @@ impl Printer {
         }
     }
 
+    /// Says what a person may want to know.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.say(CYAN, "note", text);
+        }
+    }
+
+    /// Says why something is not done, and what would have it done.
+    pub(crate) fn refusal(&self, text: &str, hint: &str) {
+        self.say(RED, "error", text);
+        self.say(CYAN, "hint", hint);
+    }
+
     /// Shows a finding while something else is being made.
     pub(crate) fn finding(&self, finding: &Finding) {
         let text = finding.to_string();

@@ -15,9 +15,9 @@
 //! *total bytes* and the lengths behind F0 are little-endian, unlike RDB lengths. A
 //! count of 65535 means "go and count". The *backlen* is the size of encoding and
 //! data, 7 bits a byte, the high bits first, bit 7 set on all bytes but the first, so that
-//! a reader coming from behind knows where it ends. Until Redis 8.6, and in Valkey, a
+//! a reader coming from behind knows where it ends. Until Redis 8.6 and Valkey 9.0, a
 //! size of exactly 16383, 2097151 or 268435455 has a backlen one byte longer than it
-//! needs; since Redis 8.8 it has not. We read both at these three sizes and nothing else.
+//! needs; since Redis 8.8 and Valkey 9.1 it has not. We read both at these three sizes and nothing else.
 //!
 //! Upstream: `listpack.c`; streams since RDB version 9, all small collections
 //! since 10. We check every element, as servers do only with
@@ -41,7 +41,10 @@ const HEADER_BYTES: usize = 6;
 const TERMINATOR: u8 = 0xff;
 const UNKNOWN_COUNT: u16 = u16::MAX;
 
-/// Sizes whose backlen servers before Redis 8.8 write one byte too long.
+/// The least of the sizes with two backlens.
+pub(crate) const LEAST_ODD_BYTES: u64 = TWO_BACKLENS[0] as u64;
+
+/// Sizes whose backlen servers before Redis 8.8 and Valkey 9.1 write one byte too long.
 const TWO_BACKLENS: [usize; 3] = [16383, 2_097_151, 268_435_455];
 
 /// A borrowed listpack.
@@ -87,6 +90,30 @@ impl<'a> Listpack<'a> {
                 HEADER_BYTES + 1,
                 bytes.len(),
             )),
+        }
+    }
+
+    /// Whether the backlens of elements of the three odd sizes are of this width; `false`
+    /// also if an element is broken.
+    #[must_use]
+    pub fn has_backlens(&self, width: BacklenWidth) -> bool {
+        let mut elements = self.iter();
+        loop {
+            let start = elements.at();
+            match elements.next() {
+                None => return true,
+                Some(Err(_)) => return false,
+                Some(Ok(_)) => {}
+            }
+            let total = elements.at() - start;
+            let other = |size: usize| match width {
+                BacklenWidth::Wide => size + backlen_width(size),
+                BacklenWidth::Minimal => size + backlen_width(size) + 1,
+            };
+            // No other size has such a total.
+            if TWO_BACKLENS.iter().any(|size| total == other(*size)) {
+                return false;
+            }
         }
     }
 

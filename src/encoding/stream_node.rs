@@ -24,7 +24,7 @@ use crate::bytes::Text;
 use crate::error::{Code, Flaw, Value};
 
 const DELETED: i64 = 1;
-const SAME_FIELDS: i64 = 2;
+pub(crate) const SAME_FIELDS: i64 = 2;
 
 /// A borrowed stream node whose master entry has been read.
 ///

@@ -29,6 +29,23 @@ pub struct KeyHead<'k> {
     pub key_meta: Option<&'k [KeyMetaEntry]>,
 }
 
+impl<'k> KeyHead<'k> {
+    /// A key of which nothing else is known.
+    #[must_use]
+    pub fn new(db: u32, key: &'k [u8], value_type: ValueType) -> Self {
+        KeyHead {
+            db,
+            key,
+            value_type,
+            encoding: None,
+            expire_at_ms: None,
+            idle_s: None,
+            freq: None,
+            key_meta: None,
+        }
+    }
+}
+
 /// One class of key metadata.
 #[derive(Clone, Debug)]
 pub struct KeyMetaEntry {

@@ -58,6 +58,38 @@ pub struct StreamState {
     pub idmp: Option<Idmp>,
 }
 
+impl StreamState {
+    /// How many entries were added up to an id, -1 if that cannot be told
+    /// (`t_stream.c streamEstimateDistanceFromFirstEverEntry`). What the state lacks counts
+    /// as loaders count it: nothing deleted, and as many added as there are.
+    #[must_use]
+    pub fn estimated_reads(&self, at: StreamId) -> i64 {
+        let added = self.entries_added.unwrap_or(self.length);
+        let added = i64::try_from(added).unwrap_or(i64::MAX);
+        let len = i64::try_from(self.length).unwrap_or(i64::MAX);
+        if added == 0 {
+            return 0;
+        }
+        if len == 0 && at <= self.last_id {
+            return added;
+        }
+        if at == self.last_id {
+            return added;
+        }
+        if at > self.last_id {
+            return -1;
+        }
+        let first = self.first_id.unwrap_or_default();
+        let deleted = self.max_deleted_id.unwrap_or_default();
+        let whole = deleted == StreamId::MIN || deleted < first;
+        match at.cmp(&first) {
+            std::cmp::Ordering::Less if whole => added - len,
+            std::cmp::Ordering::Equal if whole => added - len + 1,
+            _ => -1,
+        }
+    }
+}
+
 /// A consumer group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {

@@ -147,7 +147,7 @@ impl<D: Document + Send> Work for Worker<'_, D> {
 
     fn begin(&mut self, (): ()) {}
 
-    fn item(&mut self, item: &Item<'_>, _span: &Range<u64>) -> Result<()> {
+    fn item(&mut self, item: &Item<'_>, _bytes: &[u8], _span: &Range<u64>) -> Result<()> {
         let done = &mut self.part.done;
         match item {
             Item::Key(record) => match self.record(record) {

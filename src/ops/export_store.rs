@@ -110,7 +110,8 @@ fn export_value(value: &Value<'_>, sink: &mut impl ValueSink) -> Result<()> {
     Ok(())
 }
 
-fn stream_state(stream: &Stream<'_>) -> StreamState {
+/// What a stream knows beside its entries.
+pub(crate) fn stream_state(stream: &Stream<'_>) -> StreamState {
     let idmp = &stream.idmp;
     StreamState {
         length: stream.len() as u64,

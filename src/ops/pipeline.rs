@@ -85,11 +85,11 @@ pub trait Work {
     /// A batch begins.
     fn begin(&mut self, context: Self::Context);
 
-    /// Looks at the next item.
+    /// Looks at the next item, which stands in these bytes.
     ///
     /// # Errors
     /// What ends the run.
-    fn item(&mut self, item: &Item<'_>, span: &Range<u64>) -> Result<()>;
+    fn item(&mut self, item: &Item<'_>, bytes: &[u8], span: &Range<u64>) -> Result<()>;
 
     /// Hands out what was made since the last call; `used` has been emitted and can be filled again.
     fn take(&mut self, used: Option<Self::Output>) -> Self::Output;
@@ -147,8 +147,8 @@ fn serial<W: Work>(
     let mut used = None;
     let mut is_refused = false;
     worker.begin(W::Context::default());
-    let outcome = reader.for_each(|item, span| {
-        worker.item(item, &span)?;
+    let outcome = reader.for_each_raw(|item, bytes, span| {
+        worker.item(item, bytes, &span)?;
         pending_bytes += span.end - span.start;
         if pending_bytes >= pipeline.batch_bytes as u64 {
             pending_bytes = 0;
@@ -220,7 +220,9 @@ fn parallel<S: Source + Send, W: Work>(
     };
     state.cut_outcome.unwrap_or(Ok(()))?;
     worker.begin(context);
-    let outcome = reader.for_each_from(Crc64::resume(crc), |item, span| worker.item(item, &span));
+    let outcome = reader.for_each_from(Crc64::resume(crc), |item, bytes, span| {
+        worker.item(item, bytes, &span)
+    });
     emit(&mut worker.take(None))?;
     outcome
 }
@@ -339,7 +341,7 @@ impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
         };
         worker.begin(order.context);
         let batch = order.batch;
-        let outcome = batch.for_each(|item, span| worker.item(item, &span));
+        let outcome = batch.for_each_raw(|item, bytes, span| worker.item(item, bytes, &span));
         let done = Done {
             output: worker.take(order.used),
             outcome,

@@ -121,7 +121,7 @@ impl Work for Check {
         self.slot = slot;
     }
 
-    fn item(&mut self, item: &Item<'_>, span: &Range<u64>) -> Result<()> {
+    fn item(&mut self, item: &Item<'_>, _bytes: &[u8], span: &Range<u64>) -> Result<()> {
         if let Item::Key(record) = item {
             self.record(record);
             return Ok(());
@@ -363,7 +363,7 @@ fn is_sane_aux(key: RdbString<'_>, value: RdbString<'_>) -> bool {
 }
 
 /// Reads Valkey's slot info: slot, keys, expiries and, since 9.0, keys with field TTLs.
-fn parse_slot_info(text: &[u8]) -> Option<(u64, Counts)> {
+pub(super) fn parse_slot_info(text: &[u8]) -> Option<(u64, Counts)> {
     let number = |part: &[u8]| {
         let digits = std::str::from_utf8(part).ok()?;
         digits

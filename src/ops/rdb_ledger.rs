@@ -174,6 +174,14 @@ impl Part {
         self.events.push(Event::Finding(finding));
     }
 
+    /// Takes out the findings so far.
+    pub(super) fn drain_findings(&mut self) -> impl Iterator<Item = Finding> {
+        self.events.drain(..).filter_map(|event| match event {
+            Event::Finding(finding) => Some(finding),
+            _ => None,
+        })
+    }
+
     /// Adds an event before which keys count differently than behind it.
     pub(super) fn divide(&mut self, event: Event) {
         self.count_so_far();

@@ -157,15 +157,19 @@ impl<'a> PayloadReader<'a> {
 }
 
 impl ReadItems for PayloadReader<'_> {
-    fn for_each(&mut self, mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
+    fn for_each_raw(
+        &mut self,
+        mut f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
+    ) -> Result<()> {
         let payload = DumpPayload::parse(self.bytes, self.checksum)?;
         self.dialect = Some(payload.dialect);
         let end = self.bytes.len() as u64;
         let value_end = end - FOOTER_BYTES as u64;
         let [header, key, footer] = payload.items();
-        f(&header, 0..0)?;
-        f(&key, 0..value_end)?;
-        f(&footer, value_end..end)
+        let (value, foot) = self.bytes.split_at(self.bytes.len() - FOOTER_BYTES);
+        f(&header, &[], 0..0)?;
+        f(&key, value, 0..value_end)?;
+        f(&footer, foot, value_end..end)
     }
 
     fn offset(&self) -> u64 {

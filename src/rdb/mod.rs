@@ -11,13 +11,18 @@ pub mod module;
 pub mod object;
 pub mod reader;
 pub mod string;
+pub mod target;
 pub mod template;
 pub mod vectorset;
+pub mod writer;
 
 pub use dialect::{Dialect, Family};
 pub use dump_payload::{DumpPayload, PayloadReader};
 pub use frame::{Checksum, Item, Record};
 pub use module::{ModuleId, ModuleItem};
+pub use object::encode::RecordEncoder;
 pub use object::{Scratch, Value};
 pub use reader::{ChecksumMode, Items, RdbReader, ReadItems};
 pub use string::RdbString;
+pub use target::{Encodings, Target};
+pub use writer::RdbWriter;

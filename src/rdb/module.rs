@@ -16,9 +16,10 @@ use nom::bytes::streaming::take;
 use nom::number::streaming::{le_f32, le_f64, le_u32};
 
 use super::constants::module_opcode;
-use super::length::length;
-use super::string::{RdbString, string};
+use super::length::{encode_length, length};
+use super::string::{RdbString, StringEncoder, string};
 use crate::error::{Code, Fail, Flaw, Parsed};
+use crate::model::sink::{KeyMetaEntry, ModuleField};
 
 const MODULE_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -42,11 +43,7 @@ impl ModuleId {
         if name.len() != 9 || encoding_version > 1023 {
             return None;
         }
-        let mut id = 0u64;
-        for byte in name.bytes() {
-            let index = MODULE_ALPHABET.iter().position(|&known| known == byte)?;
-            id = id << 6 | index as u64;
-        }
+        let id = pack(name, MODULE_ALPHABET)?;
         Some(ModuleId(id << 10 | u64::from(encoding_version)))
     }
 
@@ -61,6 +58,14 @@ impl ModuleId {
     pub fn encoding_version(self) -> u16 {
         (self.0 & 1023) as u16
     }
+}
+
+/// Packs characters into six bits each, the first one highest.
+fn pack(name: &str, alphabet: &[u8; 64]) -> Option<u64> {
+    name.bytes().try_fold(0, |packed, byte| {
+        let index = alphabet.iter().position(|&known| known == byte)?;
+        Some(packed << 6 | index as u64)
+    })
 }
 
 /// Unpacks characters of six bits, the last one lowest.
@@ -257,6 +262,57 @@ impl<'a> KeyMeta<'a> {
             input = rest;
             Some(class)
         })
+    }
+}
+
+/// Appends a record of key metadata, without its opcode; a class whose name has no encoding
+/// is left out.
+pub(crate) fn encode_key_meta(
+    classes: &[KeyMetaEntry],
+    strings: &mut StringEncoder,
+    out: &mut Vec<u8>,
+) {
+    let spec = |class: &KeyMetaEntry| {
+        let name = pack(&class.class, CLASS_ALPHABET).filter(|_| class.class.len() == 4)?;
+        Some((name as u32) << 8 | u32::from(class.version & 31) << 3 | u32::from(class.flags & 7))
+    };
+    let known: Vec<_> = classes
+        .iter()
+        .filter_map(|class| Some((spec(class)?, class)))
+        .collect();
+    encode_length(known.len() as u64, out);
+    for (spec, class) in known {
+        out.extend_from_slice(&spec.to_le_bytes());
+        for item in &class.items {
+            encode_item(item, strings, out);
+        }
+        encode_length(module_opcode::EOF, out);
+    }
+}
+
+/// Appends an item of a module's data.
+pub(crate) fn encode_item(item: &ModuleField, strings: &mut StringEncoder, out: &mut Vec<u8>) {
+    match item {
+        ModuleField::Sint(n) => {
+            encode_length(module_opcode::SINT, out);
+            encode_length(*n as u64, out);
+        }
+        ModuleField::Uint(n) => {
+            encode_length(module_opcode::UINT, out);
+            encode_length(*n, out);
+        }
+        ModuleField::Float(x) => {
+            encode_length(module_opcode::FLOAT, out);
+            out.extend_from_slice(&x.to_le_bytes());
+        }
+        ModuleField::Double(x) => {
+            encode_length(module_opcode::DOUBLE, out);
+            out.extend_from_slice(&x.to_le_bytes());
+        }
+        ModuleField::String(text) => {
+            encode_length(module_opcode::STRING, out);
+            strings.encode(text, out);
+        }
     }
 }
 

@@ -32,7 +32,18 @@ pub trait ReadItems {
     ///
     /// # Errors
     /// The first broken rule of the frame, an I/O error, a checksum that differs, or what `f` returned.
-    fn for_each(&mut self, f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()>;
+    fn for_each(&mut self, mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
+        self.for_each_raw(|item, _bytes, span| f(item, span))
+    }
+
+    /// As [`for_each`](Self::for_each), with the bytes that the item takes.
+    ///
+    /// # Errors
+    /// As [`for_each`](Self::for_each).
+    fn for_each_raw(
+        &mut self,
+        f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
+    ) -> Result<()>;
 
     /// Offset of what comes next.
     fn offset(&self) -> u64;
@@ -132,17 +143,20 @@ impl<S: Source> ReadItems for RdbReader<S> {
         self.source.look_back()
     }
 
-    fn for_each(&mut self, f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>) -> Result<()> {
+    fn for_each_raw(
+        &mut self,
+        f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
+    ) -> Result<()> {
         self.for_each_from(Crc64::new(), f)
     }
 }
 
 impl<S: Source> RdbReader<S> {
-    /// As `for_each`, behind bytes that were cut off and have the checksum `crc`.
+    /// As `for_each_raw`, behind bytes that were cut off and have the checksum `crc`.
     pub(crate) fn for_each_from(
         &mut self,
         mut crc: Crc64,
-        mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>,
+        mut f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
     ) -> Result<()> {
         /// How much is framed before it is hashed: long enough for the CRC kernel, short
         /// enough to be still in cache.
@@ -159,9 +173,10 @@ impl<S: Source> RdbReader<S> {
                 match &mut parsed {
                     Ok((rest, item)) => {
                         let span = self.offset + used as u64..end_offset - rest.len() as u64;
+                        let bytes = &data[used..data.len() - rest.len()];
                         used = data.len() - rest.len();
                         let Item::End { checksum, .. } = item else {
-                            f(item, span)?;
+                            f(item, bytes, span)?;
                             continue;
                         };
                         if self.checksum != ChecksumMode::Skip {
@@ -174,7 +189,7 @@ impl<S: Source> RdbReader<S> {
                             *checksum = checksum.compare(crc.finish());
                         }
                         let mismatch = mismatch_error(item, self.checksum, span.end);
-                        f(item, span)?;
+                        f(item, bytes, span)?;
                         mismatch?;
                     }
                     Err(_) => stop = parsed.err(),
@@ -287,10 +302,10 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.bytes.as_ref()
     }
 
-    /// As [`ReadItems::for_each`] of the file would.
-    pub(crate) fn for_each(
+    /// As [`ReadItems::for_each_raw`] of the file would.
+    pub(crate) fn for_each_raw(
         &self,
-        mut f: impl FnMut(&Item<'_>, Range<u64>) -> Result<()>,
+        mut f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
     ) -> Result<()> {
         let data = self.bytes.as_ref();
         let end_offset = self.offset + data.len() as u64;
@@ -301,8 +316,9 @@ impl<B: AsRef<[u8]>> Batch<B> {
             match &next_item(&mut state, &data[used..], end_offset) {
                 Ok((rest, item)) => {
                     let span = self.offset + used as u64..end_offset - rest.len() as u64;
+                    let bytes = &data[used..data.len() - rest.len()];
                     used = data.len() - rest.len();
-                    f(item, span)?;
+                    f(item, bytes, span)?;
                 }
                 Err(nom::Err::Incomplete(needed)) => return Err(cut_short(*needed, end_offset)),
                 Err(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {

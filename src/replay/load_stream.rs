@@ -39,11 +39,22 @@ pub(super) fn stream<'a>(
     Ok(stream)
 }
 
+fn counters_of(stream: &Stream<'_>) -> file::StreamState {
+    file::StreamState {
+        length: stream.len() as u64,
+        last_id: stream.last_id,
+        first_id: Some(stream.first_id()),
+        max_deleted_id: Some(stream.max_deleted_id),
+        entries_added: Some(stream.entries_added),
+        ..file::StreamState::default()
+    }
+}
+
 fn group<'a>(from: &file::Group, stream: &Stream<'a>) -> Result<Group<'a>> {
     let last_id = id(from.last_id);
     let entries_read = from
         .entries_read
-        .unwrap_or_else(|| estimated_reads(stream, last_id));
+        .unwrap_or_else(|| counters_of(stream).estimated_reads(last_id));
     let mut group = Group::new(last_id, entries_read);
     for consumer in &from.consumers {
         let name = Bytes::copied(&consumer.name);
@@ -76,32 +87,6 @@ fn group<'a>(from: &file::Group, stream: &Stream<'a>) -> Result<Group<'a>> {
         }
     }
     Ok(group)
-}
-
-/// How many entries were added up to an id, -1 if that cannot be told
-/// (`t_stream.c streamEstimateDistanceFromFirstEverEntry`).
-pub(super) fn estimated_reads(stream: &Stream<'_>, at: StreamId) -> i64 {
-    let added = i64::try_from(stream.entries_added).unwrap_or(i64::MAX);
-    let len = i64::try_from(stream.len()).unwrap_or(i64::MAX);
-    if added == 0 {
-        return 0;
-    }
-    if len == 0 && at <= stream.last_id {
-        return added;
-    }
-    if at == stream.last_id {
-        return added;
-    }
-    if at > stream.last_id {
-        return -1;
-    }
-    let first = stream.first_id();
-    let whole = stream.max_deleted_id == StreamId::MIN || stream.max_deleted_id < first;
-    match at.cmp(&first) {
-        std::cmp::Ordering::Less if whole => added - len,
-        std::cmp::Ordering::Equal if whole => added - len + 1,
-        _ => -1,
-    }
 }
 
 fn idmp<'a>(from: &file::Idmp) -> Idmp<'a> {

@@ -29,6 +29,13 @@ use crate::cli::progress::Progress;
 /// Converts one input.
 pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     let format = format(args)?;
+    if format == Format::Rdb {
+        return super::convert_rdb::run(args, pipeline, printer);
+    }
+    if args.no_functions && !args.meta {
+        return Err(Error::usage("--no-functions needs --meta in JSON"));
+    }
+    super::convert_rdb::refuse_flags(args)?;
     let options = ConvertOptions {
         selection: args.filter.selection()?,
         keep_going: args.keep_going,
@@ -47,6 +54,7 @@ pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
         opened => opened,
     };
     match (args.compat, format) {
+        (_, Format::Rdb) => Err(Error::new(ErrorKind::Internal("an RDB is no JSON"))),
         (Some(_), Format::Ndjson) => Err(Error::usage(
             "--compat writes JSON, not NDJSON: use --to json",
         )),
@@ -91,12 +99,13 @@ fn format(args: &ConvertArgs) -> Result<Format> {
         match extension.to_ascii_lowercase().as_str() {
             "json" => Some(Format::Json),
             "ndjson" | "jsonl" => Some(Format::Ndjson),
+            "rdb" => Some(Format::Rdb),
             _ => None,
         }
     };
-    args.to
-        .or_else(by_name)
-        .ok_or_else(|| Error::usage("which format? name it with --to json or --to ndjson"))
+    args.to.or_else(by_name).ok_or_else(|| {
+        Error::usage("which format? name it with --to json, --to ndjson or --to rdb")
+    })
 }
 
 /// A conversion of one file into one output.
@@ -202,7 +211,10 @@ fn write_log<W: Document + Send>(
 }
 
 /// Opens the output, which must be none of the inputs.
-fn output(args: &ConvertArgs, sources: impl IntoIterator<Item = FileId>) -> Result<OutputFile> {
+pub(super) fn output(
+    args: &ConvertArgs,
+    sources: impl IntoIterator<Item = FileId>,
+) -> Result<OutputFile> {
     match args.output.as_deref() {
         None | Some("-") => OutputFile::stdout(),
         Some(path) => OutputFile::create(
@@ -298,6 +310,16 @@ fn convert<W: Document + Send>(
         .checksum(mode);
     let converted =
         convert_rdb(&mut reader, options, job).map_err(|error| origin.explain(error))?;
+    check_end(origin, reader, job.printer)?;
+    Ok(converted)
+}
+
+/// Looks at what follows an RDB, and whether the file is still what it was.
+pub(super) fn check_end(
+    origin: &Origin,
+    reader: RdbReader<ByteSource>,
+    printer: &Printer,
+) -> Result<()> {
     let offset = reader.offset();
     match origin.after_rdb(&mut reader.into_source(), offset)? {
         AfterRdb::Log => {
@@ -306,15 +328,14 @@ fn convert<W: Document + Send>(
             return Err(error.at_offset(offset).in_file(origin.name()));
         }
         AfterRdb::Trailing { offset } => {
-            job.printer.warning(&format!(
+            printer.warning(&format!(
                 "{}: bytes after the end of the RDB are left out (at {offset:#x})",
                 origin.name()
             ));
         }
         _ => {}
     }
-    origin.check_unchanged()?;
-    Ok(converted)
+    origin.check_unchanged()
 }
 
 /// Says what belongs to no key and therefore is not in the output.

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod convert;
+pub(crate) mod convert_rdb;
 pub(crate) mod digest;
 pub(crate) mod docs;
 pub(crate) mod inspect;

@@ -8,9 +8,9 @@ use crate::encoding::canonical_i64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BacklenWidth {
-    /// One byte more than needed at the three odd sizes: Redis until 8.6, and Valkey.
+    /// One byte more than needed at the three odd sizes: Redis until 8.6, Valkey until 9.0.
     Wide,
-    /// Never more than needed: Redis since 8.8.
+    /// Never more than needed: Redis since 8.8, Valkey since 9.1.
     Minimal,
 }
 
@@ -96,6 +96,18 @@ impl ListpackBuilder {
         self.out
             .extend_from_slice(Backlen::of(size, width).as_bytes());
         self.count += 1;
+    }
+
+    /// Appends all elements of another builder, which has backlens of the same width.
+    pub(crate) fn append(&mut self, other: &ListpackBuilder) {
+        self.out.extend_from_slice(&other.out[HEADER_BYTES..]);
+        self.count += other.count;
+    }
+
+    /// Drops all elements and keeps the buffer.
+    pub(crate) fn clear(&mut self) {
+        self.out.truncate(HEADER_BYTES);
+        self.count = 0;
     }
 
     /// Number of elements so far.

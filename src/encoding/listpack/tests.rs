@@ -267,3 +267,22 @@ proptest! {
         prop_assert_eq!(read(&blob), read_by_grammar(&blob));
     }
 }
+
+#[test]
+fn odd_backlens_are_told_apart() {
+    for extra in [0, 1, 2] {
+        // An element of 16382, 16383 or 16384 bytes with its header.
+        let element = vec![b'z'; 16382 - 5 + extra];
+        for width in [BacklenWidth::Wide, BacklenWidth::Minimal] {
+            let mut builder = ListpackBuilder::new(width);
+            builder.push(b"small");
+            builder.push(&element);
+            let blob = builder.finish().unwrap();
+            let listpack = Listpack::new(&blob).unwrap();
+            for asked in [BacklenWidth::Wide, BacklenWidth::Minimal] {
+                let expected = extra != 1 || asked == width;
+                assert_eq!(listpack.has_backlens(asked), expected, "{extra} {width:?}");
+            }
+        }
+    }
+}

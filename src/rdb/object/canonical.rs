@@ -9,10 +9,7 @@ use super::{Layout, hash, list, set, stream, zset};
 use crate::encoding::canonical_i64;
 use crate::rdb::constants::{array_tag, module_opcode, string_encoding, text_score};
 use crate::rdb::length::{Length, is_shortest, length, length_or_special};
-use crate::rdb::string::{RdbString, string};
-
-/// The longest text that servers try to store as an integer.
-const LONGEST_INTEGER_BYTES: usize = 11;
+use crate::rdb::string::{LONGEST_INTEGER_BYTES, RdbString, string};
 
 /// The first length, count or string that is longer than need be, and where in the value.
 pub(crate) fn longer_than_need_be(layout: Layout, input: &[u8]) -> Option<(usize, &'static str)> {

@@ -201,6 +201,18 @@ impl Hash<'_> {
         matches!(self.layout, Layout::ValkeyHash2 | Layout::MetadataPreGa)
     }
 
+    /// Whether a field can have a deadline in this encoding.
+    pub(crate) fn may_have_deadlines(&self) -> bool {
+        matches!(
+            self.layout,
+            Layout::MetadataPreGa
+                | Layout::ValkeyHash2
+                | Layout::ListpackExPreGa
+                | Layout::Metadata
+                | Layout::ListpackEx
+        )
+    }
+
     /// Calls `f` with each field, its value and its deadline in milliseconds, in file order.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 pub mod array;
 pub(crate) mod blobs;
 pub(crate) mod canonical;
+pub mod encode;
 pub mod hash;
 pub mod list;
 pub mod module;

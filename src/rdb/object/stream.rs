@@ -296,6 +296,12 @@ fn skip_nodes(input: &[u8]) -> Parsed<'_, u64> {
     Ok((rest, nodes))
 }
 
+/// The bytes of a framed stream up to its state: the number of nodes and the nodes.
+pub(crate) fn nodes_of(framed: &[u8]) -> &[u8] {
+    let behind = skip_nodes(framed).map_or(framed, |(rest, _)| rest);
+    &framed[..framed.len() - behind.len()]
+}
+
 impl Version {
     fn state(self, input: &[u8], nodes: u64) -> Parsed<'_, StreamState> {
         let (rest, length_) = length(input)?;

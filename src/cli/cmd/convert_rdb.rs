@@ -1,0 +1,469 @@
+//! `convert --to rdb`: a dataset as an RDB for a release.
+
+use rdbkit::bytes::sink::{OutputFile, OutputOptions};
+use rdbkit::bytes::source::Source as _;
+use rdbkit::error::{Error, ErrorKind, Result, escape_key};
+use rdbkit::input::{ByteSource, Input, Kind, Origin, Purpose};
+use rdbkit::model::loss::{Losses, Note};
+use rdbkit::ops::log::Log;
+use rdbkit::ops::pipeline::{Pipe, Pipeline};
+use rdbkit::ops::rdb_write::{
+    Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, survey_store, write_rdb,
+    write_store,
+};
+use rdbkit::rdb::{ChecksumMode, DumpPayload, Encodings, PayloadReader, RdbReader, Target};
+use rdbkit::report::Finding;
+use rdbkit::report::lines::{self, Object};
+use rdbkit::report::table::grouped;
+use rdbkit::store::Store;
+
+use super::convert::{check_end, output};
+use crate::cli::args::{ConvertArgs, Encoding};
+use crate::cli::exit::Exit;
+use crate::cli::open::{self, Opened};
+use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
+
+/// Refuses what only an RDB can have.
+pub(super) fn refuse_flags(args: &ConvertArgs) -> Result<()> {
+    let rdb = &args.rdb;
+    let flag = match rdb {
+        _ if rdb.target.is_some() => "--target",
+        _ if rdb.encoding != Encoding::Default => "--encoding",
+        _ if rdb.no_check => "--no-check",
+        _ if rdb.report.is_some() => "--report",
+        _ => return Ok(()),
+    };
+    Err(Error::usage(format!("{flag} is for --to rdb")))
+}
+
+/// Converts one input to an RDB.
+pub(super) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
+    for (is_given, flag) in [
+        (args.meta, "--meta"),
+        (args.pretty, "--pretty"),
+        (args.compat.is_some(), "--compat"),
+    ] {
+        if is_given {
+            return Err(Error::usage(format!("{flag} is for JSON")));
+        }
+    }
+    let expansion = open::expand(&args.input, Purpose::Single, printer)?;
+    let [expanded] = expansion.inputs.as_slice() else {
+        return Err(Error::usage(format!(
+            "{}: convert takes one input",
+            args.input
+        )));
+    };
+    let job = Job {
+        args,
+        pipeline,
+        printer,
+        target: named_target(args)?,
+    };
+    match args.input_args.open(expanded)? {
+        Opened::Records(input) => job.records(input),
+        Opened::Log(log) => job.log(&log),
+    }
+}
+
+/// The target that the command line names.
+fn named_target(args: &ConvertArgs) -> Result<Option<&'static Target>> {
+    let Some(name) = &args.rdb.target else {
+        return Ok(None);
+    };
+    match Target::named(name) {
+        Some(target) => Ok(Some(target)),
+        None => {
+            let names: Vec<_> = Target::all().map(Target::to_string).collect();
+            let names = names.join(", ");
+            Err(Error::usage(format!(
+                "--target {name}: must be one of {names}"
+            )))
+        }
+    }
+}
+
+struct Job<'a> {
+    args: &'a ConvertArgs,
+    pipeline: Pipeline,
+    printer: &'a Printer,
+    target: Option<&'static Target>,
+}
+
+impl Job<'_> {
+    fn options(&self, target: &'static Target) -> Result<WriteOptions> {
+        let mut options = WriteOptions::new(target);
+        options.encodings = match self.args.rdb.encoding {
+            Encoding::Default => Encodings::Default,
+            Encoding::Universal => Encodings::Universal,
+        };
+        options.selection = self.args.filter.selection()?;
+        options.no_functions = self.args.no_functions;
+        options.keep_going = self.args.keep_going;
+        options.no_check = self.args.rdb.no_check;
+        options.pipeline = self.pipeline;
+        Ok(options)
+    }
+
+    fn records(&self, mut input: Input) -> Result<Exit> {
+        let name = input.origin().name().to_owned();
+        let is_payload = input.origin().kind() == Kind::DumpPayload;
+        let source = match is_payload {
+            true => DumpPayload::parse(input.peek()?, ChecksumMode::Skip).map(|payload| Source {
+                dialect: payload.dialect(),
+                flavor: None,
+            }),
+            false => Source::of_head(input.peek()?),
+        }
+        .map_err(|error| input.origin().explain(error))?;
+        let no_target = || {
+            let dialect = source.dialect;
+            Error::usage(format!(
+                "no release to write for is known to have written {dialect}: name one with --target"
+            ))
+            .in_file(&name)
+        };
+        let target = self.target.or(source.target()).ok_or_else(no_target)?;
+        let options = self.options(target)?;
+        let output = self.open_output(input.origin().file_id())?;
+        if options.keeps(&source) && !is_payload {
+            let (origin, bytes) = input.into_parts();
+            return self.copy(&origin, bytes, &options, output);
+        }
+        let (origin, bytes) = input.spooled()?.into_parts();
+        let first_pass = match &bytes {
+            ByteSource::Mapped(mapped) => mapped.clone(),
+            _ => return Err(Error::new(ErrorKind::Internal("a spooled input is mapped"))),
+        };
+        let mode = self.checksum_mode();
+        let survey = match is_payload {
+            true => survey_rdb(&mut PayloadReader::new(first_pass.data(), mode), &options),
+            false => {
+                let reader = RdbReader::new(first_pass);
+                let unchecked = reader.checksum(ChecksumMode::Skip);
+                survey_rdb(&mut unchecked.at_offset(origin.base_offset()), &options)
+            }
+        }
+        .map_err(|error| origin.explain(error))?;
+        if let Some(refused) = self.judge(&name, target, &survey)? {
+            return Ok(refused);
+        }
+        let progress = Progress::watch(self.printer, origin.progress());
+        let mut output = output;
+        let written = match is_payload {
+            true => {
+                let mut reader = PayloadReader::new(bytes.data(), mode);
+                self.write(&mut reader, &origin, &options, &survey, &mut output)?
+            }
+            false => {
+                let reader = RdbReader::new(bytes).at_offset(origin.base_offset());
+                let mut reader = reader.checksum(mode);
+                let written = self.write(&mut reader, &origin, &options, &survey, &mut output)?;
+                check_end(&origin, reader, self.printer)?;
+                written
+            }
+        };
+        drop(progress);
+        self.finish(&name, output, target, &survey, &written, Exit::Done)
+    }
+
+    fn checksum_mode(&self) -> ChecksumMode {
+        match self.args.keep_going {
+            true => ChecksumMode::Report,
+            false => ChecksumMode::Require,
+        }
+    }
+
+    fn write(
+        &self,
+        reader: &mut impl Pipe,
+        origin: &Origin,
+        options: &WriteOptions,
+        survey: &Survey,
+        output: &mut OutputFile,
+    ) -> Result<Written> {
+        let name = output.name().to_owned();
+        let written = write_rdb(reader, options, survey, output, &mut |finding| {
+            self.finding(origin.name(), finding);
+        });
+        written
+            .map(|(_, written)| written)
+            .map_err(|error| explain(error, origin, &name))
+    }
+
+    /// Copies what stays as it is.
+    fn copy(
+        &self,
+        origin: &Origin,
+        bytes: ByteSource,
+        options: &WriteOptions,
+        mut output: OutputFile,
+    ) -> Result<Exit> {
+        let progress = Progress::watch(self.printer, origin.progress());
+        let reader = RdbReader::new(bytes).at_offset(origin.base_offset());
+        let mut reader = reader.checksum(self.checksum_mode());
+        let name = output.name().to_owned();
+        let copied = copy_rdb(&mut reader, options, &mut output, &mut |finding| {
+            self.finding(origin.name(), finding);
+        });
+        let (_, written) = copied.map_err(|error| explain(error, origin, &name))?;
+        check_end(origin, reader, self.printer)?;
+        drop(progress);
+        let survey = Survey::default();
+        let target = options.target;
+        self.finish(origin.name(), output, target, &survey, &written, Exit::Done)
+    }
+
+    /// Writes the dataset that a log leaves.
+    fn log(&self, log: &Log) -> Result<Exit> {
+        let args = self.args;
+        let mut replay = args.replay.options(args.filter.now, log.writer())?;
+        replay.keep_going = args.keep_going;
+        let output = self.open_output(log.file_ids())?;
+        let replayed = match args.keep_going {
+            true => open::replay_as_far(log, &replay, self.printer)?,
+            false => open::replay(log, &replay, args.strict, self.printer)?,
+        };
+        let store = &replayed.replayer.store;
+        let target = match (self.target, log.writer()) {
+            (Some(target), _) => target,
+            (None, Some(flavor)) => Target::nearest(flavor).ok_or_else(|| {
+                Error::usage(format!(
+                    "{flavor} is no release to write for: name one with --target"
+                ))
+                .in_file(log.name())
+            })?,
+            (None, None) => self.lowest_target(store, log)?,
+        };
+        let options = self.options(target)?;
+        let survey = survey_store(store, &options);
+        if let Some(refused) = self.judge(log.name(), target, &survey)? {
+            return Ok(refused);
+        }
+        let mut output = output;
+        let name = output.name().to_owned();
+        let (_, written) = write_store(store, &options, &survey, &mut output)
+            .map_err(|error| blame(error, log.name(), &name))?;
+        let exit = if replayed.exact { Exit::Done } else { Exit::No };
+        self.finish(log.name(), output, target, &survey, &written, exit)
+    }
+
+    /// The oldest usual release that has a place for everything.
+    fn lowest_target(&self, store: &Store<'_>, log: &Log) -> Result<&'static Target> {
+        let mut chosen = None;
+        for name in [
+            "redis-6.2",
+            "redis-7.0",
+            "redis-7.4",
+            "redis-8.6",
+            "redis-8.8",
+        ] {
+            // Only newer releases divide a log into parts.
+            if log.set.is_some() && name == "redis-6.2" {
+                continue;
+            }
+            let Some(target) = Target::named(name) else {
+                continue;
+            };
+            chosen = Some(target);
+            if !survey_store(store, &self.options(target)?)
+                .losses
+                .loses_data()
+            {
+                break;
+            }
+        }
+        let target = chosen.ok_or_else(|| Error::new(ErrorKind::Internal("there are targets")))?;
+        self.printer.note(&format!(
+            "{}: does not say which release wrote it; written for {target} (--target)",
+            log.name()
+        ));
+        Ok(target)
+    }
+
+    fn open_output(
+        &self,
+        sources: impl IntoIterator<Item = rdbkit::bytes::file_id::FileId>,
+    ) -> Result<OutputFile> {
+        let output = output(self.args, sources)?;
+        match output.is_terminal() {
+            true => Err(Error::usage(
+                "an RDB is not written to a terminal: name a file with -o",
+            )),
+            false => Ok(output),
+        }
+    }
+
+    fn finding(&self, file: &str, finding: Finding) {
+        self.printer.finding(&finding.in_file(file));
+    }
+
+    /// Says what is lost; the exit if that must not be.
+    fn judge(&self, name: &str, target: &Target, survey: &Survey) -> Result<Option<Exit>> {
+        let losses = &survey.losses;
+        if !losses.loses_data() {
+            return Ok(None);
+        }
+        let text = format!("{name}: {target} has no place for {}", describe(losses));
+        if self.args.rdb.allow_loss {
+            self.printer.warning(&text);
+            return Ok(None);
+        }
+        self.printer.refusal(
+            &text,
+            "--allow-loss leaves it out; --report FILE says it to programs",
+        );
+        let summary = Object::new()
+            .string("verdict", "refused")
+            .number("exit", Exit::No as u8)
+            .string("target", target.to_string());
+        self.report(target, survey, summary)?;
+        Ok(Some(Exit::No))
+    }
+
+    /// Completes the output and says what is not in it.
+    fn finish(
+        &self,
+        name: &str,
+        output: OutputFile,
+        target: &Target,
+        survey: &Survey,
+        written: &Written,
+        exit: Exit,
+    ) -> Result<Exit> {
+        let bytes = output.commit()?;
+        let exit = match written.damaged {
+            0 => exit,
+            _ => Exit::No,
+        };
+        self.notes(name, target, survey, written);
+        self.printer.phase(&format!(
+            "{} keys, {} bytes written for {target}; {} values copied {}",
+            grouped(written.keys),
+            grouped(bytes),
+            grouped(written.copied),
+            if self.args.rdb.no_check {
+                "unchecked"
+            } else {
+                "as they were"
+            }
+        ));
+        let summary = Object::new()
+            .string("verdict", "written")
+            .number("exit", exit as u8)
+            .string("target", target.to_string())
+            .number("keys", written.keys)
+            .number("copied", written.copied)
+            .flag("checked", !self.args.rdb.no_check)
+            .number("left_out", written.left_out)
+            .number("lost", written.lost)
+            .number("damaged", written.damaged)
+            .number("functions", written.functions)
+            .number("bytes", bytes);
+        let mut survey = survey.clone();
+        survey.losses.note(Note::EmptyKeys, written.empty);
+        self.report(target, &survey, summary)?;
+        Ok(exit)
+    }
+
+    /// Says in one line which metadata is not in the output, and in another which modules it needs.
+    fn notes(&self, name: &str, target: &Target, survey: &Survey, written: &Written) {
+        let mut losses = survey.losses.clone();
+        losses.note(Note::EmptyKeys, written.empty);
+        let notes = losses.notes.iter();
+        let notes: Vec<_> = notes
+            .map(|(note, count)| format!("{count} {}", note.name().replace('_', " ")))
+            .collect();
+        if !notes.is_empty() {
+            self.printer.note(&format!(
+                "{name}: not written for {target}: {}",
+                notes.join(", ")
+            ));
+        }
+        let modules = survey.modules.keys();
+        let modules: Vec<_> = modules
+            .map(|(module, version)| format!("needs module {module}, encver {version}"))
+            .collect();
+        if !modules.is_empty() {
+            self.printer
+                .note(&format!("{name}: {}", modules.join("; ")));
+        }
+    }
+
+    /// Writes the report, if one is wanted.
+    fn report(&self, target: &Target, survey: &Survey, summary: Object) -> Result<()> {
+        let Some(path) = &self.args.rdb.report else {
+            return Ok(());
+        };
+        let mut text = Vec::new();
+        for (loss, counted) in &survey.losses.data {
+            let examples = counted.examples.iter();
+            let examples =
+                examples.map(|(db, key)| Object::new().number("db", *db).string("key", key));
+            let data = Object::new()
+                .string("kind", loss.name())
+                .number("count", counted.count)
+                .string("target", target.to_string())
+                .objects("examples", examples);
+            text.extend(lines::line("loss", data));
+        }
+        for (note, count) in &survey.losses.notes {
+            let data = Object::new()
+                .string("kind", note.name())
+                .number("count", *count);
+            text.extend(lines::line("note", data));
+        }
+        for ((module, version), count) in &survey.modules {
+            let data = Object::new()
+                .string("module", module)
+                .number("encver", *version)
+                .number("count", *count);
+            text.extend(lines::line("module", data));
+        }
+        text.extend(lines::line("summary", summary));
+        let mut file = OutputFile::create(path, &OutputOptions::new().force(self.args.force))?;
+        file.put(&text)?;
+        file.commit().map(drop)
+    }
+}
+
+/// All data that is lost, with keys as examples.
+fn describe(losses: &Losses) -> String {
+    let kinds = losses.data.iter().map(|(loss, counted)| {
+        let examples: Vec<_> = counted
+            .examples
+            .iter()
+            .map(|(db, key)| format!("db {db} {}", escape_key(key)))
+            .collect();
+        let text = loss.describe(counted.count);
+        match examples.is_empty() {
+            true => text,
+            false => format!("{text} ({}{})", examples.join(", "), {
+                let more = counted.count > counted.examples.len() as u64;
+                if more { ", .." } else { "" }
+            }),
+        }
+    });
+    kinds.collect::<Vec<_>>().join("; ")
+}
+
+/// Names the file to which an error belongs.
+fn explain(error: Error, origin: &Origin, output: &str) -> Error {
+    match error.io_error() {
+        Some(_) if is_of_output(&error) => error.in_file(output),
+        _ => origin.explain(error),
+    }
+}
+
+fn blame(error: Error, input: &str, output: &str) -> Error {
+    match error.io_error() {
+        Some(_) if is_of_output(&error) => error.in_file(output),
+        _ => error.in_file(input),
+    }
+}
+
+/// Whether writing failed, not reading.
+fn is_of_output(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Io { doing } if doing == "cannot write")
+}

@@ -1,0 +1,234 @@
+//! What a release cannot carry, key by key: the table that every writer asks first.
+//!
+//! | what | carried by | else |
+//! |---|---|---|
+//! | stream | Redis 5.0, Valkey | the key is lost |
+//! | array | Redis 8.8 | the key is lost |
+//! | vector set | Redis 8.0 | the key is lost |
+//! | module value | Redis 4.0, Valkey; it needs the module | the key is lost |
+//! | field deadline | Redis 7.4 (1 to 2^48-1 ms), Valkey 9.0 | lost |
+//! | key metadata | Redis 8.6 | lost |
+//! | stream counters | Redis 7.0, Valkey | lost unless the loader's guess is right |
+//! | given-back entries | Redis 8.8 | pending for the consumer `nacked` |
+//! | message ids (IDMP) | Redis 8.6 | lost unless there is nothing but defaults |
+//! | functions | Redis 7.0, Valkey | lost |
+//! | module data beside keys | Redis 5.0, Valkey | lost |
+//! | idle time, frequency | Redis 5.0, Valkey | noted |
+//! | active time of a consumer | Redis 7.2, Valkey | noted |
+//!
+//! The answers themselves are [`Target`]'s; here they meet the data.
+
+use crate::error::Result;
+use crate::model::ValueType;
+use crate::model::loss::{Loss, Losses, Note};
+use crate::model::stream::{StreamId, StreamState};
+use crate::rdb::object::Value;
+use crate::rdb::object::stream::Version;
+use crate::rdb::target::{FieldDeadlines, Target};
+use crate::rdb::{Record, Scratch, vectorset};
+use crate::store::{Entry, Value as Stored};
+
+use super::export_store::stream_state;
+
+/// Which key is meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyPlace<'k> {
+    pub(crate) db: u32,
+    pub(crate) key: &'k [u8],
+}
+
+/// The kind of a key that is lost as a whole.
+pub(crate) fn lost_key(record: &Record<'_>, target: &Target) -> Result<Option<Loss>> {
+    let module = match record.value() {
+        Value::Module(module) => Some(module.id()?),
+        _ => None,
+    };
+    let is_vector_set = module.is_some_and(|id| id.name() == vectorset::MODULE_NAME);
+    Ok(lost_type(record.value_type(), is_vector_set, target))
+}
+
+/// The kind of a keyspace's key that is lost as a whole.
+pub(crate) fn lost_entry(value: &Stored<'_>, target: &Target) -> Option<Loss> {
+    let is_vector_set = matches!(value, Stored::VectorSet(_));
+    let value_type = super::export_store::value_type(value);
+    lost_type(value_type, is_vector_set, target)
+}
+
+fn lost_type(value_type: ValueType, is_vector_set: bool, target: &Target) -> Option<Loss> {
+    let (loss, is_carried) = match value_type {
+        ValueType::Stream => (Loss::Stream, target.has_streams()),
+        ValueType::Array => (Loss::Array, target.has_arrays()),
+        ValueType::Module if is_vector_set => (Loss::VectorSet, target.has_vector_sets()),
+        ValueType::Module => (Loss::Module, target.has_modules()),
+        ValueType::String
+        | ValueType::List
+        | ValueType::Set
+        | ValueType::Zset
+        | ValueType::Hash => return None,
+    };
+    (!is_carried).then_some(loss)
+}
+
+/// Counts what a record loses on its way to a release; says whether the key arrives.
+///
+/// # Errors
+/// A value that had to be looked at and is broken.
+pub(crate) fn of_record(
+    record: &Record<'_>,
+    place: KeyPlace<'_>,
+    target: &Target,
+    scratch: &mut Scratch,
+    losses: &mut Losses,
+) -> Result<bool> {
+    let KeyPlace { db, key } = place;
+    if let Some(loss) = lost_key(record, target)? {
+        losses.add(loss, 1, db, key);
+        return Ok(false);
+    }
+    deadline(record.expire_at_ms, place, losses);
+    if record.key_meta.is_some() && !target.has_key_meta() {
+        losses.add(Loss::KeyMeta, 1, db, key);
+    }
+    let has_eviction_data = record.idle_s.is_some() || record.freq.is_some();
+    if has_eviction_data && !target.has_eviction_data() {
+        losses.note(Note::EvictionData, 1);
+    }
+    match record.value() {
+        // What the target reads as it is keeps its deadlines.
+        Value::Hash(hash)
+            if hash.may_have_deadlines()
+                && !target.reads(record.type_byte, record.dialect.family) =>
+        {
+            let form = target.field_deadlines();
+            let mut lost = 0;
+            hash.for_each(scratch, |_, _, at| {
+                lost += u64::from(at.is_some_and(|at| !form.carries(at)));
+            })?;
+            losses.add(Loss::FieldDeadline, lost, db, key);
+        }
+        Value::Stream(stream) if target.stream_version() < Some(stream.version) => {
+            of_stream(&stream.state()?, place, target, losses);
+        }
+        _ => {}
+    }
+    Ok(true)
+}
+
+/// Counts what a keyspace's key loses on its way to a release; says whether the key arrives.
+pub(crate) fn of_entry(
+    entry: &Entry<'_>,
+    place: KeyPlace<'_>,
+    target: &Target,
+    losses: &mut Losses,
+) -> bool {
+    if let Some(loss) = lost_entry(&entry.value, target) {
+        losses.add(loss, 1, place.db, place.key);
+        return false;
+    }
+    deadline(entry.expire_at_ms(), place, losses);
+    match &entry.value {
+        Stored::Hash(hash) if hash.deadlines() > 0 => {
+            let form = target.field_deadlines();
+            of_hash(
+                hash.iter().filter_map(|(_, field)| field.expire_at_ms()),
+                form,
+                place,
+                losses,
+            );
+        }
+        Stored::Stream(stream) => {
+            of_stream(&stream_state(stream), place, target, losses);
+            let underived = stream
+                .idmp
+                .producers
+                .values()
+                .any(|producer| producer.underived > 0);
+            if underived && target.stream_version() >= Some(Version::V4) {
+                losses.add(Loss::Idmp, 1, place.db, place.key);
+            }
+        }
+        _ => {}
+    }
+    true
+}
+
+fn of_hash(
+    deadlines: impl Iterator<Item = i64>,
+    form: FieldDeadlines,
+    place: KeyPlace<'_>,
+    losses: &mut Losses,
+) {
+    let lost = deadlines.filter(|at| !form.carries(*at)).count() as u64;
+    losses.add(Loss::FieldDeadline, lost, place.db, place.key);
+}
+
+fn deadline(expire_at_ms: Option<i64>, place: KeyPlace<'_>, losses: &mut Losses) {
+    if expire_at_ms == Some(-1) {
+        losses.add(Loss::Deadline, 1, place.db, place.key);
+    }
+}
+
+/// Counts what the state of a stream loses.
+pub(crate) fn of_stream(
+    state: &StreamState,
+    place: KeyPlace<'_>,
+    target: &Target,
+    losses: &mut Losses,
+) {
+    let Some(version) = target.stream_version() else {
+        return;
+    };
+    let KeyPlace { db, key } = place;
+    if version < Version::V5 {
+        let nacked = state.groups.iter().flat_map(|group| &group.pending);
+        let nacked = nacked.filter(|entry| entry.consumer.is_none()).count();
+        losses.add(Loss::Nack, nacked as u64, db, key);
+    }
+    if version < Version::V4 && state.idmp.as_ref().is_some_and(says_something) {
+        losses.add(Loss::Idmp, 1, db, key);
+    }
+    if version < Version::V3 {
+        let consumers = state.groups.iter().flat_map(|group| &group.consumers);
+        // Loaders of older streams take the one time for both.
+        let differ = consumers.filter(|consumer| {
+            consumer
+                .active_at_ms
+                .is_some_and(|active| active != consumer.seen_at_ms)
+        });
+        losses.note(Note::ConsumerTimes, differ.count() as u64);
+    }
+    if version < Version::V2 && !are_guessed(state) {
+        losses.add(Loss::StreamCounters, 1, db, key);
+    }
+}
+
+/// Whether idempotent production was ever used or set up otherwise than by default.
+fn says_something(idmp: &crate::model::stream::Idmp) -> bool {
+    const DEFAULT_DURATION_S: u64 = 100;
+    const DEFAULT_MAX: u64 = 100;
+    (idmp.duration_s, idmp.max) != (DEFAULT_DURATION_S, DEFAULT_MAX)
+        || idmp.iids_added > 0
+        || idmp.iids_duplicates > 0
+        || idmp
+            .producers
+            .iter()
+            .any(|producer| !producer.entries.is_empty())
+}
+
+/// Whether a loader that is not told a stream's counters comes to the same ones.
+fn are_guessed(state: &StreamState) -> bool {
+    let guess = StreamState {
+        max_deleted_id: None,
+        entries_added: None,
+        ..state.clone()
+    };
+    state.max_deleted_id.unwrap_or_default() == StreamId::MIN
+        && state
+            .entries_added
+            .is_none_or(|added| added == state.length)
+        && state.groups.iter().all(|group| {
+            group
+                .entries_read
+                .is_none_or(|read| read == guess.estimated_reads(group.last_id))
+        })
+}

@@ -1,0 +1,836 @@
+//! An RDB for a release: from another RDB, or from the keyspace that a log leaves.
+//!
+//! ```text
+//! survey   what would be lost, how many keys each database gets, what the head says
+//! write    records as they are where the release reads them, else in its own encodings
+//! ```
+//!
+//! A file that stays what it is, for its own release and with all its keys, needs no survey
+//! and comes out byte for byte. Every value is checked on the way, as `verify` checks it,
+//! since a server checks next to nothing when it loads.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+
+use super::export::export_record;
+use super::export_store::{export_entry, value_type};
+use super::losses::{self, KeyPlace};
+use super::pipeline::{Pipe, Pipeline, Work};
+use super::rdb_ledger::Part as Ledger;
+use super::value_checks::ValueChecks;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::loss::{Loss, Losses, Note};
+use crate::num::Flavor;
+use crate::rdb::constants::Opcode;
+use crate::rdb::dialect::Dialect;
+use crate::rdb::length::encode_length;
+use crate::rdb::object::Value;
+use crate::rdb::object::encode::negative_zero_would_vanish;
+use crate::rdb::string::{encode_raw, encode_stored};
+use crate::rdb::target::SlotHints;
+use crate::rdb::{
+    Checksum, Encodings, Item, Items, RdbString, RdbWriter, Record, RecordEncoder, Scratch, Target,
+    vectorset,
+};
+use crate::report::{Finding, Level};
+use crate::select::Selection;
+use crate::store::Store;
+
+/// What to write and how.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// For which release.
+    pub target: &'static Target,
+    /// In which encodings.
+    pub encodings: Encodings,
+    /// Which keys.
+    pub selection: Selection,
+    /// Leave functions out.
+    pub no_functions: bool,
+    /// Pass over values that are damaged, instead of ending with the first.
+    pub keep_going: bool,
+    /// Copy values without looking into them.
+    pub no_check: bool,
+    /// By how many threads.
+    pub pipeline: Pipeline,
+}
+
+impl WriteOptions {
+    /// Everything, in the usual encodings of a release.
+    #[must_use]
+    pub fn new(target: &'static Target) -> Self {
+        WriteOptions {
+            target,
+            encodings: Encodings::Default,
+            selection: Selection::everything(),
+            no_functions: false,
+            keep_going: false,
+            no_check: false,
+            pipeline: Pipeline::default(),
+        }
+    }
+
+    /// Whether a file that such a release wrote stays as it is, byte for byte.
+    #[must_use]
+    pub fn keeps(&self, source: &Source) -> bool {
+        self.selection.is_everything()
+            && self.encodings == Encodings::Default
+            && !self.no_functions
+            && self.target.dialect() == source.dialect
+            && source
+                .flavor
+                .is_none_or(|flavor| flavor == self.target.flavor())
+    }
+}
+
+/// What the head of a file says about who wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Family and version.
+    pub dialect: Dialect,
+    /// The release, if an aux field names it.
+    pub flavor: Option<Flavor>,
+}
+
+impl Source {
+    /// Reads it from the first bytes of a file.
+    ///
+    /// # Errors
+    /// They are no RDB's.
+    pub fn of_head(head: &[u8]) -> Result<Source> {
+        let mut items = Items::new(head);
+        let mut dialect = None;
+        let mut aux = Vec::new();
+        for item in &mut items {
+            match item {
+                Ok(Item::Header(found)) => dialect = Some(found),
+                Ok(Item::Aux { key, value }) => {
+                    aux.extend(key.to_vec().ok().zip(value.to_vec().ok()));
+                }
+                // Behind the magic the reader says what is wrong.
+                Err(error) if dialect.is_none() => return Err(error),
+                _ => break,
+            }
+        }
+        let no_head = || Error::new(ErrorKind::UnexpectedEof { needed: 1 }).at_offset(0);
+        Ok(Source {
+            dialect: dialect.ok_or_else(no_head)?,
+            flavor: super::convert::flavor(&aux)
+                .as_deref()
+                .and_then(Flavor::parse),
+        })
+    }
+
+    /// The release itself as a target, where it is one.
+    #[must_use]
+    pub fn target(&self) -> Option<&'static Target> {
+        Target::of_source(self.dialect, self.flavor)
+    }
+}
+
+/// Keys of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DbCount {
+    /// Keys.
+    pub keys: u64,
+    /// How many of them expire.
+    pub expires: u64,
+}
+
+/// What is known before anything is written.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// What the target cannot carry.
+    pub losses: Losses,
+    /// Keys that will be written, by database.
+    pub dbs: BTreeMap<u32, DbCount>,
+    /// Modules that a server needs for the file, with their encoding versions, and how many
+    /// values and aux records each has.
+    pub modules: BTreeMap<(String, u16), u64>,
+    /// Aux fields of the head that are carried over.
+    aux: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Survey {
+    fn merge(&mut self, part: &mut Survey) {
+        self.losses.merge(&part.losses);
+        for (db, count) in &part.dbs {
+            let sum = self.dbs.entry(*db).or_default();
+            sum.keys += count.keys;
+            sum.expires += count.expires;
+        }
+        for (module, count) in std::mem::take(&mut part.modules) {
+            *self.modules.entry(module).or_default() += count;
+        }
+        self.aux.append(&mut part.aux);
+    }
+
+    fn key(&mut self, db: u32, expires: bool) {
+        let count = self.dbs.entry(db).or_default();
+        count.keys += 1;
+        count.expires += u64::from(expires);
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Keys.
+    pub keys: u64,
+    /// Those whose values are copies, byte for byte.
+    pub copied: u64,
+    /// Keys that no filter chose.
+    pub left_out: u64,
+    /// Keys that were damaged and passed over.
+    pub damaged: u64,
+    /// Keys that the target has no place for.
+    pub lost: u64,
+    /// Collections without elements, left out as servers do.
+    pub empty: u64,
+    /// Function libraries.
+    pub functions: u64,
+}
+
+impl Written {
+    fn add(&mut self, part: &Written) {
+        let Written {
+            keys,
+            copied,
+            left_out,
+            damaged,
+            lost,
+            empty,
+            functions,
+        } = *part;
+        self.keys += keys;
+        self.copied += copied;
+        self.left_out += left_out;
+        self.damaged += damaged;
+        self.lost += lost;
+        self.empty += empty;
+        self.functions += functions;
+    }
+}
+
+/// Finds out what writing an RDB for a target would lose, and what its head must say.
+///
+/// # Errors
+/// A broken frame, or a value that had to be looked at and is broken.
+pub fn survey_rdb(reader: &mut impl Pipe, options: &WriteOptions) -> Result<Survey> {
+    let mut survey = Survey::default();
+    let make = || Surveyor {
+        options,
+        part: Survey::default(),
+        scratch: Scratch::new(),
+        key_scratch: Vec::new(),
+    };
+    reader.pipe(options.pipeline, make, |part| {
+        survey.merge(part);
+        Ok(())
+    })?;
+    Ok(survey)
+}
+
+struct Surveyor<'o> {
+    options: &'o WriteOptions,
+    part: Survey,
+    scratch: Scratch,
+    key_scratch: Vec<u8>,
+}
+
+impl Work for Surveyor<'_> {
+    type Output = Survey;
+    type Context = ();
+
+    fn observe((): &mut (), _item: &Item<'_>) {}
+
+    fn begin(&mut self, (): ()) {}
+
+    fn item(&mut self, item: &Item<'_>, _bytes: &[u8], span: &Range<u64>) -> Result<()> {
+        let target = self.options.target;
+        let Survey {
+            losses,
+            modules,
+            aux: fields,
+            ..
+        } = &mut self.part;
+        match item {
+            Item::Key(record) => return self.record(record),
+            Item::FunctionPreGa(_) => losses.add_keyless(Loss::Function),
+            Item::Function(_) if !target.has_functions() && !self.options.no_functions => {
+                losses.add_keyless(Loss::Function);
+            }
+            Item::ModuleAux(_) if !target.has_module_aux() => {
+                losses.add_keyless(Loss::ModuleAux);
+            }
+            Item::ModuleAux(aux) => {
+                *modules
+                    .entry((aux.id.name(), aux.id.encoding_version()))
+                    .or_default() += 1;
+            }
+            Item::SlotInfo { .. } if !self.options.writes_slot_hints() => {
+                losses.note(Note::SlotHints, 1);
+            }
+            Item::SlotImport(_) => losses.note(Note::SlotImport, 1),
+            Item::Aux { key, value } => {
+                let content = |stored: &RdbString<'_>| {
+                    let broken =
+                        |flaw: crate::error::Flaw| Error::new(flaw.into()).at_offset(span.start);
+                    stored.to_vec().map_err(broken)
+                };
+                let (name, text) = (content(key)?, content(value)?);
+                match name.to_ascii_lowercase().as_slice() {
+                    b"ctime" | b"used-mem" if target.has_aux() => fields.push((name, text)),
+                    // Said anew, of the target.
+                    b"redis-ver" | b"valkey-ver" | b"redis-bits" | b"aof-base"
+                    | b"aof-preamble" => {}
+                    b"lua" if target.has_scripts() => {}
+                    b"lua" => losses.note(Note::Scripts, 1),
+                    b"slot-info" if self.options.writes_slot_hints() => {}
+                    b"slot-info" => losses.note(Note::SlotHints, 1),
+                    b"repl-stream-db" | b"repl-id" | b"repl-offset" => {
+                        losses.note(Note::ReplicationPosition, 1);
+                    }
+                    _ => losses.note(Note::Aux, 1),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, _used: Option<Survey>) -> Survey {
+        std::mem::take(&mut self.part)
+    }
+}
+
+impl WriteOptions {
+    fn writes_slot_hints(&self) -> bool {
+        self.selection.is_everything() && self.target.slot_hints() != SlotHints::None
+    }
+
+    fn selects(&self, record: &Record<'_>, key_scratch: &mut Vec<u8>) -> Result<bool> {
+        if self.selection.is_everything() {
+            return Ok(true);
+        }
+        Ok(self.selection.matches(
+            record.db,
+            record.key_bytes(key_scratch)?,
+            record.value_type(),
+            record.expire_at_ms,
+            Some(record.encoded_len()),
+        ))
+    }
+}
+
+impl Surveyor<'_> {
+    fn record(&mut self, record: &Record<'_>) -> Result<()> {
+        let surveyed = self.look_at(record);
+        match surveyed {
+            // The second pass meets it again and says so.
+            Err(_) if self.options.keep_going => Ok(()),
+            outcome => outcome.map_err(|error| error.in_db(record.db)),
+        }
+    }
+
+    fn look_at(&mut self, record: &Record<'_>) -> Result<()> {
+        if !self.options.selects(record, &mut self.key_scratch)? {
+            return Ok(());
+        }
+        let key = record.key_bytes(&mut self.key_scratch)?;
+        let db = record.db;
+        let part = &mut self.part;
+        let arrives = losses::of_record(
+            record,
+            KeyPlace { db, key },
+            self.options.target,
+            &mut self.scratch,
+            &mut part.losses,
+        )
+        .map_err(|error| error.in_key(db, key))?;
+        if arrives {
+            part.key(db, record.expire_at_ms.is_some_and(|at| at != -1));
+            if let Value::Module(module) = record.value()
+                && module.id()?.name() != vectorset::MODULE_NAME
+            {
+                let id = module.id()?;
+                *part
+                    .modules
+                    .entry((id.name(), id.encoding_version()))
+                    .or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes an RDB for a target; what its survey found to be lost is left out.
+///
+/// Findings about damaged values go to `report`, if damage is passed over.
+///
+/// # Errors
+/// A broken frame, a checksum that differs, a damaged value, or the sink's own error.
+pub fn write_rdb<W: io::Write>(
+    reader: &mut impl Pipe,
+    options: &WriteOptions,
+    survey: &Survey,
+    sink: W,
+    report: &mut dyn FnMut(Finding),
+) -> Result<(W, Written)> {
+    let writer = RdbWriter::new(sink, options.target).map_err(cannot_write)?;
+    let mut file = FileWriter::new(writer, &survey.dbs);
+    file.head(options.target, &survey.aux)?;
+    let mut written = Written::default();
+    let make = || Copier::new(options, false);
+    reader.pipe(options.pipeline, make, |part| {
+        written.add(&part.written);
+        part.ledger.drain_findings().for_each(&mut *report);
+        file.part(part)
+    })?;
+    let sink = file.writer.finish().map_err(cannot_write)?;
+    Ok((sink, written))
+}
+
+/// Copies an RDB that stays what it is, byte for byte, and checks it on the way.
+///
+/// # Errors
+/// As [`write_rdb`].
+pub fn copy_rdb<W: io::Write>(
+    reader: &mut impl Pipe,
+    options: &WriteOptions,
+    sink: W,
+    report: &mut dyn FnMut(Finding),
+) -> Result<(W, Written)> {
+    let mut writer = RdbWriter::headless(sink, options.target);
+    let mut written = Written::default();
+    let make = || Copier::new(options, true);
+    reader.pipe(options.pipeline, make, |part| {
+        written.add(&part.written);
+        part.ledger.drain_findings().for_each(&mut *report);
+        if part.has_no_checksum {
+            writer.without_checksum();
+        }
+        writer.raw(&part.bytes).map_err(cannot_write)
+    })?;
+    let sink = writer.finish().map_err(cannot_write)?;
+    Ok((sink, written))
+}
+
+#[cold]
+fn cannot_write(source: io::Error) -> Error {
+    Error::io("cannot write", source)
+}
+
+/// Puts parts together: each database begins where its first record comes.
+struct FileWriter<'s, W> {
+    writer: RdbWriter<W>,
+    counts: &'s BTreeMap<u32, DbCount>,
+    /// Databases that were begun.
+    begun: Vec<u32>,
+    db: Option<u32>,
+}
+
+impl<'s, W: io::Write> FileWriter<'s, W> {
+    fn new(writer: RdbWriter<W>, counts: &'s BTreeMap<u32, DbCount>) -> Self {
+        FileWriter {
+            writer,
+            counts,
+            begun: Vec::new(),
+            db: None,
+        }
+    }
+
+    /// Writes what a release says at the head of a file.
+    fn head(&mut self, target: &Target, aux: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+        let writer = &mut self.writer;
+        let mut write = |name: &str, value: &[u8]| {
+            let written = writer.aux(name.as_bytes(), value);
+            written.map_err(cannot_write)
+        };
+        let Flavor { major, minor, .. } = target.flavor();
+        write(
+            target.version_aux(),
+            format!("{major}.{minor}.0").as_bytes(),
+        )?;
+        write("redis-bits", b"64")?;
+        for name in ["ctime", "used-mem"] {
+            let carried = aux
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
+            if let Some((_, value)) = carried {
+                write(name, value)?;
+            }
+        }
+        match target.base_aux() {
+            Some(name) => write(name, b"0"),
+            None => Ok(()),
+        }
+    }
+
+    fn select(&mut self, db: u32) -> Result<()> {
+        if self.db.replace(db) == Some(db) {
+            return Ok(());
+        }
+        self.writer.select_db(db).map_err(cannot_write)?;
+        if let (Err(place), Some(count)) = (self.begun.binary_search(&db), self.counts.get(&db)) {
+            self.begun.insert(place, db);
+            self.writer
+                .resize_db(count.keys, count.expires)
+                .map_err(cannot_write)?;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, part: &Part) -> Result<()> {
+        let mut start = 0;
+        for &(at, db) in &part.marks {
+            self.writer
+                .raw(&part.bytes[start..at])
+                .map_err(cannot_write)?;
+            self.select(db)?;
+            start = at;
+        }
+        self.writer.raw(&part.bytes[start..]).map_err(cannot_write)
+    }
+}
+
+/// What becomes of a batch of records.
+#[derive(Default)]
+struct Part {
+    bytes: Vec<u8>,
+    /// From where on bytes belong to a database.
+    marks: Vec<(usize, u32)>,
+    written: Written,
+    ledger: Ledger,
+    has_no_checksum: bool,
+}
+
+struct Copier<'o> {
+    options: &'o WriteOptions,
+    /// The file stays as it is.
+    keeps: bool,
+    encoder: RecordEncoder,
+    checks: ValueChecks,
+    part: Part,
+    /// The database that the items in hand belong to.
+    db: u32,
+    scratch: Scratch,
+    key_scratch: Vec<u8>,
+}
+
+impl<'o> Copier<'o> {
+    fn new(options: &'o WriteOptions, keeps: bool) -> Self {
+        Copier {
+            options,
+            keeps,
+            encoder: RecordEncoder::new(options.target, options.encodings),
+            checks: ValueChecks::default(),
+            part: Part::default(),
+            db: 0,
+            scratch: Scratch::new(),
+            key_scratch: Vec::new(),
+        }
+    }
+}
+
+impl Work for Copier<'_> {
+    type Output = Part;
+    /// The database that was selected last.
+    type Context = u32;
+
+    fn observe(db: &mut u32, item: &Item<'_>) {
+        if let Item::SelectDb(selected) = item {
+            *db = *selected;
+        }
+    }
+
+    fn begin(&mut self, db: u32) {
+        self.db = db;
+    }
+
+    fn item(&mut self, item: &Item<'_>, bytes: &[u8], span: &Range<u64>) -> Result<()> {
+        Copier::observe(&mut self.db, item);
+        match item {
+            Item::Key(record) => self.record(record, bytes),
+            Item::End { checksum, .. } => {
+                let part = &mut self.part;
+                part.has_no_checksum = matches!(checksum, Checksum::Disabled);
+                // The reader gives up here unless damage is passed over.
+                if let Checksum::Mismatch { stored, computed } = *checksum {
+                    part.written.damaged += 1;
+                    let error = Error::new(ErrorKind::ChecksumMismatch { stored, computed });
+                    let finding = Finding::of_error(&error.at_offset(span.start), Level::Error);
+                    part.ledger.add(finding);
+                }
+                Ok(())
+            }
+            _ if self.keeps => {
+                self.part.bytes.extend_from_slice(bytes);
+                self.part.written.functions += u64::from(matches!(item, Item::Function(_)));
+                Ok(())
+            }
+            item => self.file_item(item, bytes, span),
+        }
+    }
+
+    fn take(&mut self, used: Option<Part>) -> Part {
+        /// A buffer that a large key has made larger is given back.
+        const KEPT_BYTES: usize = 4 << 20;
+        let mut empty = used.unwrap_or_default();
+        empty.bytes.clear();
+        empty.bytes.shrink_to(KEPT_BYTES);
+        empty.marks.clear();
+        empty.written = Written::default();
+        empty.has_no_checksum = false;
+        std::mem::replace(&mut self.part, empty)
+    }
+}
+
+impl Copier<'_> {
+    /// Writes what belongs to no key, as far as the target has a place for it.
+    fn file_item(&mut self, item: &Item<'_>, bytes: &[u8], span: &Range<u64>) -> Result<()> {
+        let target = self.options.target;
+        let out = &mut self.part.bytes;
+        match item {
+            Item::HashTemplate(_) if target.has_templates() => out.extend_from_slice(bytes),
+            Item::Function(code) if target.has_functions() && !self.options.no_functions => {
+                out.push(Opcode::FUNCTION2.0);
+                encode_stored(*code, out);
+                self.part.written.functions += 1;
+            }
+            Item::ModuleAux(_) if target.has_module_aux() => out.extend_from_slice(bytes),
+            Item::SlotInfo {
+                slot,
+                keys,
+                expires,
+            } => self.slot_hint(*slot, *keys, *expires),
+            Item::Aux { key, value } => {
+                let broken =
+                    |flaw: crate::error::Flaw| Error::new(flaw.into()).at_offset(span.start);
+                let name = key.bytes(&mut self.key_scratch).map_err(broken)?;
+                if name.eq_ignore_ascii_case(b"lua") && target.has_scripts() {
+                    out.push(Opcode::AUX.0);
+                    encode_raw(b"lua", out);
+                    encode_stored(*value, out);
+                } else if name.eq_ignore_ascii_case(b"slot-info") {
+                    let text = value.to_vec().map_err(broken)?;
+                    if let Some((slot, counts)) = super::rdb_check::parse_slot_info(&text) {
+                        self.slot_hint(slot, counts.keys, counts.expires);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Says how many keys of a slot follow.
+    fn slot_hint(&mut self, slot: u64, keys: u64, expires: u64) {
+        if !self.options.writes_slot_hints() {
+            return;
+        }
+        let part = &mut self.part;
+        part.marks.push((part.bytes.len(), self.db));
+        let out = &mut part.bytes;
+        match self.options.target.slot_hints() {
+            SlotHints::None => {}
+            SlotHints::Opcode => {
+                out.push(Opcode::SLOT_INFO.0);
+                for n in [slot, keys, expires] {
+                    encode_length(n, out);
+                }
+            }
+            SlotHints::Aux => {
+                out.push(Opcode::AUX.0);
+                encode_raw(b"slot-info", out);
+                encode_raw(format!("{slot},{keys},{expires}").as_bytes(), out);
+            }
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<()> {
+        let before = self.part.bytes.len();
+        match self.write(record, bytes) {
+            Ok(()) => Ok(()),
+            Err(error) if self.options.keep_going => {
+                self.part.bytes.truncate(before);
+                self.part.written.damaged += 1;
+                // What the checks found has been said already.
+                if !matches!(error.kind(), ErrorKind::Damaged { .. }) {
+                    let finding = Finding::of_error(&error.in_db(record.db), Level::Error);
+                    self.part.ledger.add(finding);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error.in_db(record.db)),
+        }
+    }
+
+    /// Writes a record, unless no filter wants it or the target has no place for it.
+    fn write(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<()> {
+        let options = self.options;
+        if !options.selects(record, &mut self.key_scratch)? {
+            self.part.written.left_out += 1;
+            return Ok(());
+        }
+        if !self.keeps && losses::lost_key(record, options.target)?.is_some() {
+            self.part.written.lost += 1;
+            return Ok(());
+        }
+        if !options.no_check {
+            self.check(record)?;
+        }
+        let part = &mut self.part;
+        if self.keeps {
+            part.bytes.extend_from_slice(bytes);
+            part.written.keys += 1;
+            part.written.copied += 1;
+            return Ok(());
+        }
+        if part.marks.last().is_none_or(|(_, db)| *db != record.db) {
+            part.marks.push((part.bytes.len(), record.db));
+        }
+        let key_of = |error: Error, scratch: &mut Vec<u8>| match record.key_bytes(scratch) {
+            Ok(key) => error.in_key(record.db, key),
+            Err(_) => error,
+        };
+        let encoder = &mut self.encoder;
+        let copies = encoder.can_copy(record)
+            && !negative_zero_would_vanish(record, options.target, &mut self.scratch)
+                .map_err(|error| key_of(error, &mut self.key_scratch))?;
+        let arrives = if copies {
+            part.written.copied += 1;
+            encoder.copy(record, &mut part.bytes);
+            true
+        } else if encoder
+            .copy_stream(record, &mut part.bytes)
+            .map_err(|error| key_of(error, &mut self.key_scratch))?
+        {
+            true
+        } else {
+            export_record(record, &mut self.scratch, &mut self.key_scratch, encoder)?;
+            encoder
+                .take(&mut part.bytes)
+                .map_err(|error| key_of(error, &mut self.key_scratch))?
+        };
+        match arrives {
+            true => part.written.keys += 1,
+            false => part.written.empty += 1,
+        }
+        Ok(())
+    }
+
+    /// Checks a value as `verify` does.
+    fn check(&mut self, record: &Record<'_>) -> Result<()> {
+        let key = record.key_bytes(&mut self.key_scratch)?;
+        let mut ledger = Ledger::default();
+        self.checks.check(record, key, &mut ledger);
+        let mut is_damaged = false;
+        for finding in ledger.drain_findings() {
+            if finding.level == Level::Error {
+                is_damaged = true;
+                self.part.ledger.add(finding);
+            }
+        }
+        match is_damaged {
+            true => Err(Error::new(ErrorKind::Damaged {
+                what: "a damaged value, which servers refuse",
+            })
+            .at_offset(record.offset)
+            .in_key(record.db, key)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Finds out what writing a keyspace for a target would lose.
+#[must_use]
+pub fn survey_store(store: &Store<'_>, options: &WriteOptions) -> Survey {
+    let target = options.target;
+    let mut survey = Survey::default();
+    for (db, key, entry) in store.iter() {
+        let is_wanted = options.selection.matches(
+            db,
+            key,
+            value_type(&entry.value),
+            entry.expire_at_ms(),
+            None,
+        );
+        let place = KeyPlace { db, key };
+        if is_wanted && losses::of_entry(entry, place, target, &mut survey.losses) {
+            survey.key(db, entry.expire_at_ms().is_some_and(|at| at != -1));
+            if let crate::store::Value::Module(module) = &entry.value {
+                let name = String::from_utf8_lossy(&module.name).into_owned();
+                *survey.modules.entry((name, module.encver)).or_default() += 1;
+            }
+        }
+    }
+    if !target.has_functions() && !options.no_functions {
+        for _ in &store.functions {
+            survey.losses.add_keyless(Loss::Function);
+        }
+    }
+    if !target.has_scripts() {
+        survey
+            .losses
+            .note(Note::Scripts, store.scripts.len() as u64);
+    }
+    survey
+}
+
+/// Writes a keyspace for a target; what its survey found to be lost is left out.
+///
+/// # Errors
+/// A value that no encoding of the target holds, or the sink's own error.
+pub fn write_store<W: io::Write>(
+    store: &Store<'_>,
+    options: &WriteOptions,
+    survey: &Survey,
+    sink: W,
+) -> Result<(W, Written)> {
+    let target = options.target;
+    let writer = RdbWriter::new(sink, target).map_err(cannot_write)?;
+    let mut file = FileWriter::new(writer, &survey.dbs);
+    file.head(target, &survey.aux)?;
+    let mut written = Written::default();
+    if !options.no_functions && target.has_functions() {
+        for code in store.functions.values() {
+            file.writer.function(code).map_err(cannot_write)?;
+            written.functions += 1;
+        }
+    }
+    let mut encoder = RecordEncoder::new(target, options.encodings);
+    let mut record = Vec::new();
+    for (db, key, entry) in store.iter() {
+        let (value, at) = (&entry.value, entry.expire_at_ms());
+        let selection = &options.selection;
+        if !selection.matches(db, key, value_type(value), at, None) {
+            written.left_out += 1;
+            continue;
+        }
+        if losses::lost_entry(value, target).is_some() {
+            written.lost += 1;
+            continue;
+        }
+        record.clear();
+        export_entry(db, key, entry, &mut encoder)?;
+        let arrives = encoder
+            .take(&mut record)
+            .map_err(|error| error.in_key(db, key))?;
+        if !arrives {
+            written.empty += 1;
+            continue;
+        }
+        file.select(db)?;
+        file.writer.raw(&record).map_err(cannot_write)?;
+        written.keys += 1;
+    }
+    if target.has_scripts() {
+        for script in store.scripts.values() {
+            file.writer.aux(b"lua", script).map_err(cannot_write)?;
+        }
+    }
+    let sink = file.writer.finish().map_err(cannot_write)?;
+    Ok((sink, written))
+}

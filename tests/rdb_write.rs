@@ -1,0 +1,304 @@
+//! What we write for a release, that release loads, and says that it is the same data.
+//!
+//! Each server is filled with every type in every encoding; its file is written for others,
+//! loaded there, and compared by `DEBUG DIGEST` and key by key with what they save again.
+//! By default each source meets three targets, chosen by the seed; with `RDBKIT_ROUNDS` of 4
+//! and more all of them.
+
+mod util;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rdbkit::model::ValueType;
+use rdbkit::model::loss::Loss;
+use rdbkit::num::Flavor;
+use rdbkit::ops::digest::{DigestOptions, digest_rdb};
+use rdbkit::ops::rdb_write::{
+    Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, write_rdb,
+};
+use rdbkit::rdb::{Encodings, RdbReader, Record, Target, Value};
+use serde_json::Value as Json;
+
+use util::dataset::{FillOptions, fill};
+use util::rng::{self, Rng};
+use util::server::{Family, Release, Server, Start, old_servers, servers};
+
+fn target_of(release: &Release) -> &'static Target {
+    let (major, minor, _) = release.version;
+    let family = match release.family {
+        Family::Redis => "redis",
+        Family::Valkey => "valkey",
+    };
+    Target::named(&format!("{family}-{major}.{minor}")).unwrap()
+}
+
+fn write(bytes: &[u8], options: &WriteOptions) -> (Vec<u8>, Survey, Written) {
+    let survey = survey_rdb(&mut RdbReader::from_slice(bytes), options).unwrap();
+    let mut reader = RdbReader::from_slice(bytes);
+    let mut report = |finding| panic!("{finding}");
+    let (out, written) = write_rdb(&mut reader, options, &survey, Vec::new(), &mut report).unwrap();
+    (out, survey, written)
+}
+
+/// Whether a release has the type at all.
+fn has_type(record: &Record<'_>, release: &Release) -> bool {
+    match record.value_type() {
+        ValueType::Stream => release.has_streams(),
+        ValueType::Module => match record.value() {
+            Value::Module(module) if module.id().unwrap().name() == "vectorset" => {
+                release.family == Family::Redis && release.has_vector_sets()
+            }
+            _ => false,
+        },
+        _ => true,
+    }
+}
+
+fn digest(bytes: &[u8], flavor: Flavor, wants: impl Fn(&Record<'_>) -> bool) -> String {
+    let options = DigestOptions {
+        flavor: Some(flavor),
+        now_ms: 1_800_000_000_000,
+        per_key: false,
+    };
+    let mut reader = RdbReader::from_slice(bytes);
+    let digested = digest_rdb(&mut reader, options, |record| Ok(wants(record)), |_| Ok(()));
+    digested.unwrap().total.unwrap().to_string()
+}
+
+/// Each key as JSON, without what depends on how it is stored.
+fn keys_of(rdb: &Path) -> BTreeMap<String, Json> {
+    let output = Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+        .args(["convert", "--to", "ndjson", "-q"])
+        .arg(rdb)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", rdb.display());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut keys = BTreeMap::new();
+    for line in text.lines() {
+        let mut key: Json = serde_json::from_str(line).unwrap();
+        let members = key.as_object_mut().unwrap();
+        for member in ["encoding", "idle_s", "freq"] {
+            members.remove(member);
+        }
+        let name = format!("{} {}", members["db"], members["key"]);
+        let kind = members["type"].as_str().unwrap().to_owned();
+        // Members of a hash may be in any order, too, when they are pairs.
+        if kind == "set" || kind == "hash" {
+            for member in ["value", "field_expire_at_ms"] {
+                if let Some(Json::Array(items)) = members.get_mut(member) {
+                    items.sort_by_key(Json::to_string);
+                }
+            }
+        }
+        if kind != "module" {
+            keys.insert(name, key);
+        }
+    }
+    keys
+}
+
+/// Keeps of objects only what both have: releases differ in what they say of a stream.
+fn common(a: &Json, b: &Json) -> (Json, Json) {
+    match (a, b) {
+        (Json::Object(a), Json::Object(b)) => {
+            let (mut left, mut right) = (serde_json::Map::new(), serde_json::Map::new());
+            for (name, value) in a {
+                if let Some(other) = b.get(name) {
+                    let (value, other) = common(value, other);
+                    left.insert(name.clone(), value);
+                    right.insert(name.clone(), other);
+                }
+            }
+            (Json::Object(left), Json::Object(right))
+        }
+        (Json::Array(a), Json::Array(b)) if a.len() == b.len() => {
+            let (left, right) = a.iter().zip(b).map(|(a, b)| common(a, b)).unzip();
+            (Json::Array(left), Json::Array(right))
+        }
+        _ => (a.clone(), b.clone()),
+    }
+}
+
+fn assert_same_keys(ours: &Path, theirs: &Path, label: &str) {
+    let (ours, theirs) = (keys_of(ours), keys_of(theirs));
+    let names = |keys: &BTreeMap<String, Json>| keys.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&ours), names(&theirs), "{label}: keys");
+    for (name, ours) in &ours {
+        let (ours, theirs) = common(ours, &theirs[name]);
+        assert_eq!(ours, theirs, "{label}: {name}");
+    }
+}
+
+/// The release's own checker on a file, if it can be called.
+fn check(release: &Release, rdb: &Path, label: &str) {
+    if !release.redis_since(3, 2) {
+        return;
+    }
+    let mut command = match release.program("redis-check-rdb") {
+        Some(program) => Command::new(program),
+        None => {
+            let is_program = fs::read(release.binary()).unwrap().starts_with(b"\x7fELF");
+            if !is_program {
+                return;
+            }
+            let mut command = Command::new(release.binary());
+            command.arg0(match release.family {
+                Family::Redis => "redis-check-rdb",
+                Family::Valkey => "valkey-check-rdb",
+            });
+            command
+        }
+    };
+    let output = command.arg(rdb).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("RDB looks OK"),
+        "{label}: the release's own checker says:\n{text}"
+    );
+}
+
+/// Writes a file for a release, and has it loaded there.
+fn convert_and_load(source: &[u8], release: Release, encodings: Encodings, label: &str) {
+    let target = target_of(&release);
+    let mut options = WriteOptions::new(target);
+    options.encodings = encodings;
+    let (out, survey, written) = write(source, &options);
+    let flavor = target.flavor();
+    let expected = digest(source, flavor, |record| has_type(record, &release));
+    assert_eq!(
+        digest(&out, flavor, |_| true),
+        expected,
+        "{label}: our own digest of what we wrote"
+    );
+    let keys: u64 = survey.dbs.values().map(|db| db.keys).sum();
+    assert_eq!(keys, written.keys, "{label}: keys counted and written");
+
+    let dir = tempfile::tempdir().unwrap();
+    let rdb = dir.path().join("out.rdb");
+    fs::write(&rdb, &out).unwrap();
+    check(&release, &rdb, label);
+    let server = Server::load(release, &rdb).unwrap_or_else(|log| {
+        let kept = std::env::temp_dir().join("rdbkit-refused.rdb");
+        fs::copy(&rdb, &kept).unwrap();
+        panic!("{label}: refused, see {}:\n{log}", kept.display())
+    });
+    assert_eq!(server.digest(), expected, "{label}: DEBUG DIGEST");
+    assert_same_keys(&rdb, &server.save(), label);
+}
+
+fn filled(release: Release, seed: u64) -> Vec<u8> {
+    let server = Server::expect(Start::new(release));
+    let options = FillOptions {
+        modules: false,
+        ..FillOptions::default()
+    };
+    fill(
+        &mut server.client(),
+        &release,
+        &mut Rng::new(seed),
+        &options,
+    );
+    fs::read(server.save()).unwrap()
+}
+
+fn all_servers() -> Vec<Release> {
+    old_servers().into_iter().chain(servers()).collect()
+}
+
+/// The targets of a round: three, or all of them if there are many rounds.
+fn targets(source: Release, rng: &mut Rng) -> Vec<Release> {
+    let mut all = all_servers();
+    all.retain(|release| *release != source);
+    if rng::rounds(1) < 4 {
+        rng.shuffle(&mut all);
+        all.truncate(3);
+    }
+    all
+}
+
+#[test]
+fn every_release_loads_what_we_write_for_it() {
+    let seed = rng::seed(1);
+    for round in 0..rng::rounds(1) {
+        let mut rng = Rng::new(seed + round).fork("targets");
+        for source in all_servers() {
+            let file = filled(source, seed + round);
+            for release in targets(source, &mut rng) {
+                for encodings in [Encodings::Default, Encodings::Universal] {
+                    let label = format!(
+                        "{} for {}, {encodings:?}, with RDBKIT_SEED={}",
+                        source.name,
+                        release.name,
+                        seed + round
+                    );
+                    convert_and_load(&file, release, encodings, &label);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn file_for_its_own_release_stays_byte_for_byte() {
+    let seed = rng::seed(1);
+    for release in all_servers() {
+        let file = filled(release, seed);
+        let target = target_of(&release);
+        let source = Source::of_head(&file).unwrap();
+        let by_version = !release.redis_since(3, 2);
+        // The oldest files do not say which of three releases wrote them.
+        let own = if by_version {
+            "redis-2.6"
+        } else {
+            &target.to_string()
+        };
+        assert_eq!(
+            source.target().unwrap().to_string(),
+            own,
+            "{}",
+            release.name
+        );
+        let options = WriteOptions::new(target);
+        assert!(options.keeps(&source), "{}", release.name);
+        let mut reader = RdbReader::from_slice(&file);
+        let mut report = |finding| panic!("{finding}");
+        let (out, written) = copy_rdb(&mut reader, &options, Vec::new(), &mut report).unwrap();
+        assert_eq!(written.copied, written.keys, "{}", release.name);
+        assert!(out == file, "{}: the copy differs", release.name);
+    }
+}
+
+/// Fixtures that hold what nobody else has a place for.
+#[test]
+fn losses_are_counted_by_kind_with_their_keys() {
+    let cases: &[(&str, &str, &[(Loss, u64)])] = &[
+        ("redis-8.2.3", "redis-8.0", &[]),
+        ("redis-8.6.2", "redis-8.6", &[]),
+        ("valkey-9.1.2", "valkey-9.0", &[]),
+    ];
+    for (folder, target, expected) in cases {
+        let target = Target::named(target).unwrap();
+        for entry in fs::read_dir(util::repo().join("testdata").join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "rdb") {
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            let options = WriteOptions::new(target);
+            let survey = survey_rdb(&mut RdbReader::from_slice(&bytes), &options).unwrap();
+            let found: Vec<_> = survey
+                .losses
+                .data
+                .iter()
+                .map(|(loss, counted)| (*loss, counted.count))
+                .collect();
+            assert_eq!(found, *expected, "{} for {target}", path.display());
+        }
+    }
+}
