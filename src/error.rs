@@ -162,6 +162,8 @@ codes! {
     UnknownCommand = "unknown_command",
     /// A command that its server would have refused.
     ReplayRejected = "replay_rejected",
+    /// Text that is no JSON, or not of the schema.
+    BadJson = "bad_json",
     /// A broken gzip, zstd or lz4 file.
     BadCompression = "bad_compression",
     /// A bound of this program was hit.
@@ -231,6 +233,17 @@ pub enum ErrorKind {
         expected: Value,
         /// What is there.
         found: Value,
+    },
+    /// Text that is no JSON, or not of the schema.
+    BadJson {
+        /// The line, from 1.
+        line: u64,
+        /// The byte within the line, from 1.
+        column: u64,
+        /// What should be there.
+        expected: &'static str,
+        /// What is there.
+        found: Cow<'static, str>,
     },
     /// The input is broken, as findings before this error say in detail.
     Damaged {
@@ -356,6 +369,7 @@ impl ErrorKind {
             ErrorKind::Unsupported { .. } => Code::Unsupported,
             ErrorKind::UnexpectedEof { .. } => Code::UnexpectedEof,
             ErrorKind::Broken { code, .. } => *code,
+            ErrorKind::BadJson { .. } => Code::BadJson,
             ErrorKind::Damaged { .. } => Code::ReplayRejected,
             ErrorKind::ChecksumMismatch { .. } => Code::ChecksumMismatch,
             ErrorKind::LimitExceeded { .. } => Code::LimitExceeded,
@@ -376,6 +390,7 @@ impl ErrorKind {
             },
             ErrorKind::UnexpectedEof { .. }
             | ErrorKind::Broken { .. }
+            | ErrorKind::BadJson { .. }
             | ErrorKind::UnknownType { known: None, .. }
             | ErrorKind::Damaged { .. }
             | ErrorKind::ChecksumMismatch { .. } => Fault::Input,
@@ -401,6 +416,9 @@ impl ErrorKind {
             ErrorKind::Broken {
                 expected, found, ..
             } => Some((expected.to_string(), found.to_string())),
+            ErrorKind::BadJson {
+                expected, found, ..
+            } => Some(((*expected).to_owned(), found.clone().into_owned())),
             ErrorKind::ChecksumMismatch { stored, computed } => {
                 Some((format!("{computed:#018x}"), format!("{stored:#018x}")))
             }
@@ -483,6 +501,15 @@ impl fmt::Display for ErrorKind {
                     "checksum mismatch: stored {stored:#018x}, computed {computed:#018x}"
                 )
             }
+            ErrorKind::BadJson {
+                line,
+                column,
+                expected,
+                found,
+            } => write!(
+                f,
+                "bad JSON in line {line}, column {column}: expected {expected}, found {found}"
+            ),
             ErrorKind::Damaged { what } => f.write_str(what),
             ErrorKind::LimitExceeded { what, limit } => {
                 write!(f, "limit exceeded: {what} is at most {limit}")

@@ -21,6 +21,8 @@ pub(crate) enum Opened {
     Records(Input),
     /// A log, which has to be replayed.
     Log(Log),
+    /// rdbkit's own JSON, all of it at hand.
+    Json(Input),
 }
 
 impl InputArgs {
@@ -67,6 +69,8 @@ impl InputArgs {
                 }
             }
             input::Kind::Rdb => Ok(Opened::Records(input)),
+            // Members come in any order, so a record is looked at twice.
+            input::Kind::Json => input.spooled().map(Opened::Json),
             kind => {
                 let what = format!("{} as input", kind.name());
                 let error = Error::new(ErrorKind::Unsupported { what: what.into() });

@@ -1,8 +1,9 @@
-//! JSON out of datasets: our own lossless schema, and the shapes of two older tools.
+//! JSON: our own lossless schema, written and read, and the shapes of two older tools.
 
 pub mod compat;
 #[cfg(test)]
 mod compat_tests;
+mod cursor;
 pub mod document;
 pub mod escape;
 pub mod librdb;
@@ -10,6 +11,10 @@ pub mod native;
 mod parts;
 pub mod pretty;
 pub mod rdbtools;
+mod read_module;
+mod read_stream;
+mod read_value;
+pub mod reader;
 
 pub use document::Document;
 

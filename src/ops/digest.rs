@@ -1,4 +1,4 @@
-//! `digest` of an RDB: DEBUG DIGEST of its dataset, key by key, without loading it.
+//! `digest`: DEBUG DIGEST of a dataset, key by key, without loading it.
 //!
 //! Keys may come in any order (see [`crate::store::digest`]), so one pass with one
 //! value in hand is enough, whatever the size of the file.
@@ -127,18 +127,49 @@ pub fn digest_store(
     store: &Store<'_>,
     options: DigestOptions,
     mut wants: impl FnMut(u32, &[u8], &Entry<'_>) -> bool,
-    mut per_key: impl FnMut(PerKey<'_>) -> Result<()>,
+    per_key: impl FnMut(PerKey<'_>) -> Result<()>,
+) -> Result<Digested> {
+    digest_keys(options, options.flavor, per_key, |keys| {
+        let mut wanted = store
+            .iter()
+            .filter(|(db, key, entry)| wants(*db, key, entry));
+        wanted.try_for_each(|(db, key, entry)| {
+            keys.add(db, key, |sink| export_entry(db, key, entry, sink))
+        })
+    })
+}
+
+/// Digests the keys that `walk` adds.
+pub(super) fn digest_keys<P: FnMut(PerKey<'_>) -> Result<()>>(
+    options: DigestOptions,
+    flavor: Option<Flavor>,
+    per_key: P,
+    walk: impl FnOnce(&mut Keys<P>) -> Result<()>,
 ) -> Result<Digested> {
     let mut sums = Sums::new(options);
-    sums.begin(options.flavor);
-    for (db, key, entry) in store
-        .iter()
-        .filter(|(db, key, entry)| wants(*db, key, entry))
-    {
-        export_entry(db, key, entry, &mut sums.sink)?;
-        sums.add(db, key, &mut per_key)?;
+    sums.begin(flavor);
+    let mut keys = Keys { sums, per_key };
+    walk(&mut keys)?;
+    Ok(keys.sums.finish())
+}
+
+/// Keys on their way into a digest.
+pub(super) struct Keys<P> {
+    sums: Sums,
+    per_key: P,
+}
+
+impl<P: FnMut(PerKey<'_>) -> Result<()>> Keys<P> {
+    /// Adds a key that `export` tells the sink.
+    pub(super) fn add(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        export: impl FnOnce(&mut DigestSink) -> Result<()>,
+    ) -> Result<()> {
+        export(&mut self.sums.sink)?;
+        self.sums.add(db, key, &mut self.per_key)
     }
-    Ok(sums.finish())
 }
 
 /// Adds keys up.
@@ -212,7 +243,7 @@ impl Sums {
 
 /// Digests one key at a time, with its name and without.
 #[derive(Debug)]
-struct DigestSink {
+pub(super) struct DigestSink {
     options: DigestOptions,
     flavor: Flavor,
     state: Option<KeyState>,

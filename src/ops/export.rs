@@ -7,7 +7,7 @@ use crate::model::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSi
 use crate::rdb::module::{ModuleItem, ModuleItems, json_document};
 use crate::rdb::object::array::{ArrayElement, float_text};
 use crate::rdb::object::{ModuleValue, Value};
-use crate::rdb::{ModuleId, Record, Scratch, vectorset};
+use crate::rdb::{ModuleId, RdbString, Record, Scratch, vectorset};
 
 /// Tells `sink` one key and its value.
 ///
@@ -160,11 +160,11 @@ fn export_module(
 }
 
 /// Decodes the modules that are understood beyond their items.
-pub(crate) fn known_module_data(
+pub(crate) fn known_module_data<'i>(
     id: ModuleId,
-    items: ModuleItems<'_>,
+    items: impl Iterator<Item = ModuleItem<'i>> + Clone,
 ) -> Result<Option<ModuleData>, Flaw> {
-    if let Some(text) = json_document(id, items)? {
+    if let Some(text) = json_document(id, items.clone())? {
         // A document that is no JSON cannot be spliced; its items still say it all.
         return Ok(is_document(&text).then_some(ModuleData::Json(text)));
     }
@@ -174,6 +174,24 @@ pub(crate) fn known_module_data(
         }
         _ => Ok(None),
     }
+}
+
+/// The same for items that a JSON record gives; what they mean is none of its business where
+/// they are broken.
+pub(crate) fn module_data_of_fields(
+    name: &str,
+    encoding_version: u16,
+    fields: &[ModuleField],
+) -> Option<ModuleData> {
+    let id = ModuleId::new(name, encoding_version)?;
+    let items = fields.iter().map(|field| match field {
+        ModuleField::Sint(n) => ModuleItem::Sint(*n),
+        ModuleField::Uint(n) => ModuleItem::Uint(*n),
+        ModuleField::Float(x) => ModuleItem::Float(*x),
+        ModuleField::Double(x) => ModuleItem::Double(*x),
+        ModuleField::String(bytes) => ModuleItem::String(RdbString::Raw(bytes)),
+    });
+    known_module_data(id, items).ok().flatten()
 }
 
 fn field(item: ModuleItem<'_>) -> Result<ModuleField, Flaw> {

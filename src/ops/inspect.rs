@@ -4,11 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::export::{encoding_name, module_id};
+use super::import::import_json;
 use crate::error::Result;
+use crate::json::native::Header;
+use crate::json::reader::{JsonKey, JsonRecord};
 use crate::model::ValueType;
 use crate::rdb::{Checksum, Dialect, Item, ModuleId, RdbString, ReadItems, Record};
 
-/// Everything that `inspect` says about an RDB.
+/// Everything that `inspect` says about an RDB or JSON.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Inspection {
@@ -116,12 +119,72 @@ pub fn inspect_rdb(
         Ok(())
     });
     inspection.bytes = reader.offset() - start;
-    inspection.largest = heap
-        .into_sorted_vec()
-        .into_iter()
-        .map(|Reverse(key)| key)
-        .collect();
+    inspection.largest = in_order(heap);
     outcome
+}
+
+/// Reads rdbkit's own JSON and counts; sizes are those of the records' texts.
+///
+/// # Errors
+/// `bad_json` or a key that stands twice. What was counted until then is in `inspection`.
+pub fn inspect_json(
+    text: &[u8],
+    largest: usize,
+    mut select: impl FnMut(&JsonKey<'_>) -> bool,
+    inspection: &mut Inspection,
+) -> Result<()> {
+    let mut heap = BinaryHeap::new();
+    let outcome = import_json(text, |record| {
+        match record {
+            JsonRecord::Header(header) => inspection.json_header(header),
+            JsonRecord::Key(key) if select(&key) => {
+                inspection.json_key(&key, largest, &mut heap)?
+            }
+            JsonRecord::Key(_) => {}
+        }
+        Ok(())
+    });
+    inspection.bytes = text.len() as u64;
+    inspection.largest = in_order(heap);
+    outcome
+}
+
+fn in_order(heap: BinaryHeap<Reverse<LargeKey>>) -> Vec<LargeKey> {
+    let keys = heap.into_sorted_vec().into_iter();
+    keys.map(|Reverse(key)| key).collect()
+}
+
+/// The size of a value that may be one of the largest.
+struct Size {
+    bytes: u64,
+    db: u32,
+    value_type: ValueType,
+}
+
+impl Size {
+    /// Keeps the key if it belongs to the `largest` so far.
+    fn keep(
+        self,
+        largest: usize,
+        heap: &mut BinaryHeap<Reverse<LargeKey>>,
+        key: impl FnOnce() -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        let smallest = heap.peek().map(|Reverse(smallest)| smallest.bytes);
+        let is_large = heap.len() < largest || smallest.is_some_and(|bytes| bytes < self.bytes);
+        if !is_large || largest == 0 {
+            return Ok(());
+        }
+        if heap.len() == largest {
+            heap.pop();
+        }
+        heap.push(Reverse(LargeKey {
+            bytes: self.bytes,
+            db: self.db,
+            key: key()?,
+            value_type: self.value_type,
+        }));
+        Ok(())
+    }
 }
 
 impl Inspection {
@@ -174,24 +237,48 @@ impl Inspection {
         volume.keys += 1;
         volume.bytes += record.encoded_len();
         self.keys_with_metadata += u64::from(record.key_meta.is_some());
-        let bytes = record.encoded_len();
-        let is_large = heap.len() < largest
-            || heap
-                .peek()
-                .is_some_and(|Reverse(smallest)| smallest.bytes < bytes);
-        if is_large && largest > 0 {
-            let key = record.key_bytes(&mut Vec::new())?.to_vec();
-            if heap.len() == largest {
-                heap.pop();
+        let size = Size {
+            bytes: record.encoded_len(),
+            db: record.db,
+            value_type: record.value_type(),
+        };
+        size.keep(largest, heap, || {
+            Ok(record.key_bytes(&mut Vec::new())?.to_vec())
+        })
+    }
+
+    fn json_key(
+        &mut self,
+        key: &JsonKey<'_>,
+        largest: usize,
+        heap: &mut BinaryHeap<Reverse<LargeKey>>,
+    ) -> Result<()> {
+        let database = self.databases.entry(key.db()).or_default();
+        database.keys += 1;
+        database.expires += u64::from(key.expire_at_ms().is_some());
+        database.bytes += key.encoded_len();
+        let encoding = "json".to_owned();
+        let volume = self.types.entry((key.value_type(), encoding)).or_default();
+        volume.keys += 1;
+        volume.bytes += key.encoded_len();
+        let size = Size {
+            bytes: key.encoded_len(),
+            db: key.db(),
+            value_type: key.value_type(),
+        };
+        size.keep(largest, heap, || Ok(key.key().to_vec()))
+    }
+
+    fn json_header(&mut self, header: Header) {
+        self.aux = header.aux;
+        self.scripts = header.lua.len() as u64;
+        let names = header.functions.iter().map(|code| library_name(code));
+        self.functions = names.collect();
+        for record in &header.module_aux {
+            if let Some(id) = ModuleId::new(&record.module, record.encoding_version) {
+                self.modules.entry(id).or_default().aux_records += 1;
             }
-            heap.push(Reverse(LargeKey {
-                bytes,
-                db: record.db,
-                key,
-                value_type: record.value_type(),
-            }));
         }
-        Ok(())
     }
 
     /// The release that wrote the file, as its aux fields say.

@@ -4,6 +4,7 @@ pub mod convert;
 pub mod digest;
 pub mod export;
 pub mod export_store;
+pub mod import;
 pub mod inspect;
 pub mod inspect_log;
 pub mod log;

@@ -5,6 +5,7 @@
 //! a rule that some server enforces is an error, one that only says what servers
 //! would have written is a warning.
 
+use super::import::verify_json;
 use super::pipeline::Pipeline;
 pub use super::rdb_check::verify_rdb;
 use crate::bytes::source::Source as _;
@@ -56,9 +57,9 @@ pub fn verify_input(
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
     let input = match input.origin().kind() {
-        Kind::DumpPayload => match input.spooled() {
+        kind @ (Kind::DumpPayload | Kind::Json) => match input.spooled() {
             Ok(input) => input,
-            Err(error) => return Verified::unable("dump-payload", &error, report),
+            Err(error) => return Verified::unable(kind.name(), &error, report),
         },
         _ => input,
     };
@@ -80,6 +81,7 @@ pub fn verify_input(
                 ..verified
             }
         }
+        Kind::Json => verify_json(source.data(), &mut named),
         kind => {
             let what = format!("{} as input of verify", kind.name());
             let error = Error::new(ErrorKind::Unsupported { what: what.into() });
@@ -187,7 +189,7 @@ impl Verified {
         verified
     }
 
-    fn add(&mut self, finding: Finding, report: &mut dyn FnMut(Finding)) {
+    pub(super) fn add(&mut self, finding: Finding, report: &mut dyn FnMut(Finding)) {
         self.tally.add(&finding);
         report(finding);
     }

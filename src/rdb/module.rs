@@ -157,9 +157,9 @@ impl<'a> Iterator for ModuleItems<'a> {
 }
 
 /// The text of a `ReJSON-RL` 3 document, one string; `None` for any other module.
-pub(crate) fn json_document(
+pub(crate) fn json_document<'i>(
     id: ModuleId,
-    mut items: ModuleItems<'_>,
+    mut items: impl Iterator<Item = ModuleItem<'i>>,
 ) -> Result<Option<Vec<u8>>, Flaw> {
     match (
         id.name().as_str(),

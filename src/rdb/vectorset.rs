@@ -44,14 +44,20 @@ fn broken(
     Flaw::new(Code::BadModule, 0, what, expected, found)
 }
 
-fn uint(items: &mut ModuleItems<'_>, what: &'static str) -> Result<u64, Flaw> {
+fn uint<'i>(
+    items: &mut impl Iterator<Item = ModuleItem<'i>>,
+    what: &'static str,
+) -> Result<u64, Flaw> {
     match items.next() {
         Some(ModuleItem::Uint(n)) => Ok(n),
         _ => Err(broken(what, "an unsigned integer", "another item")),
     }
 }
 
-fn bytes(items: &mut ModuleItems<'_>, what: &'static str) -> Result<Vec<u8>, Flaw> {
+fn bytes<'i>(
+    items: &mut impl Iterator<Item = ModuleItem<'i>>,
+    what: &'static str,
+) -> Result<Vec<u8>, Flaw> {
     match items.next() {
         Some(ModuleItem::String(stored)) => stored.to_vec(),
         _ => Err(broken(what, "a string", "another item")),
@@ -67,7 +73,7 @@ struct Head {
     has_attributes: bool,
 }
 
-fn head(items: &mut ModuleItems<'_>) -> Result<Head, Flaw> {
+fn head<'i>(items: &mut impl Iterator<Item = ModuleItem<'i>>) -> Result<Head, Flaw> {
     let dim = uint(items, "vector set dimension")?;
     let dim = u32::try_from(dim).map_err(|_| broken("vector set dimension", "below 2^32", dim))?;
     let count = uint(items, "vector set elements")?;
@@ -105,7 +111,7 @@ fn head(items: &mut ModuleItems<'_>) -> Result<Head, Flaw> {
 ///
 /// # Errors
 /// Items that do not follow the layout, or a vector of the wrong length.
-pub fn decode(mut items: ModuleItems<'_>) -> Result<VectorSet, Flaw> {
+pub fn decode<'i>(mut items: impl Iterator<Item = ModuleItem<'i>>) -> Result<VectorSet, Flaw> {
     let Head {
         dim,
         count,

@@ -9,11 +9,13 @@ use rdbkit::json::Document;
 use rdbkit::json::librdb::LibrdbWriter;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::json::rdbtools::RdbtoolsWriter;
+use rdbkit::json::reader::JsonRecord;
 use rdbkit::ops::convert::{
     Conversion, ConvertOptions, Converted, convert_rdb, damage_finding, header_of_rdb,
     header_of_store,
 };
 use rdbkit::ops::export_store::{export_entry, value_type};
+use rdbkit::ops::import::{export_json, header_of_json, import_json};
 use rdbkit::ops::log::Log;
 use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
@@ -157,6 +159,7 @@ fn write<W: Document + Send>(
     match opened {
         Opened::Records(input) => write_records(args, printer, options, input, writer),
         Opened::Log(log) => write_log(args, printer, &options.selection, &log, writer),
+        Opened::Json(input) => write_json(args, printer, &options, input, writer),
     }
 }
 
@@ -208,6 +211,62 @@ fn write_log<W: Document + Send>(
     };
     let exit = if replayed.exact { Exit::Done } else { Exit::No };
     finish(job, &converted, exit)
+}
+
+/// Writes the keys of rdbkit's own JSON.
+fn write_json<W: Document + Send>(
+    args: &ConvertArgs,
+    printer: &Printer,
+    options: &ConvertOptions,
+    input: Input,
+    mut writer: W,
+) -> Result<Exit> {
+    let (origin, source) = input.into_parts();
+    let header = header_of_json(source.data()).map_err(|error| origin.explain(error))?;
+    if let (true, Some(mut header)) = (args.meta, header) {
+        if args.no_functions {
+            header.functions.clear();
+        }
+        writer.header(&header);
+    }
+    let output = output(args, origin.file_id())?;
+    let mut job = Job {
+        args,
+        printer,
+        writer,
+        output,
+    };
+    let mut converted = Converted::default();
+    let outcome = import_json(source.data(), |record| {
+        let key = match record {
+            JsonRecord::Key(key) => key,
+            JsonRecord::Header(header) => {
+                converted.functions = header.functions.len() as u64;
+                converted.module_aux = header.module_aux.len() as u64;
+                converted.scripts = header.lua.len() as u64;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        let size = Some(key.encoded_len());
+        if options.selection.matches(
+            key.db(),
+            key.key(),
+            key.value_type(),
+            key.expire_at_ms(),
+            size,
+        ) {
+            export_json(&key, &mut job.writer)?;
+            converted.keys += 1;
+        }
+        job.progress()
+    });
+    if let Err(error) = outcome {
+        job.flush()?;
+        return Err(origin.explain(error));
+    }
+    origin.check_unchanged()?;
+    finish(job, &converted, Exit::Done)
 }
 
 /// Opens the output, which must be none of the inputs.

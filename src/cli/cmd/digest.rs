@@ -4,11 +4,13 @@ use std::io::{self, Write as _};
 
 use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, ErrorKind, Result};
-use rdbkit::input::{AfterRdb, Kind, Purpose};
+use rdbkit::input::{AfterRdb, Input, Kind, Purpose};
 use rdbkit::json::escape::write_string;
+use rdbkit::json::reader::JsonKey;
 use rdbkit::num::Flavor;
 use rdbkit::ops::digest::{DigestOptions, Digested, PerKey, digest_rdb, digest_store};
 use rdbkit::ops::export_store::value_type;
+use rdbkit::ops::import::digest_json;
 use rdbkit::ops::log::Log;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Record};
 use rdbkit::report::table::grouped;
@@ -87,6 +89,7 @@ fn digest(args: &DigestArgs, printer: &Printer) -> Result<Digested> {
     let input = match args.input_args.open(expanded)? {
         Opened::Records(input) => input,
         Opened::Log(log) => return digest_of_log(args, &log, options, &selection, printer),
+        Opened::Json(input) => return digest_of_json(input, options, &selection),
     };
     let (origin, source) = input.into_parts();
     let _progress = Progress::watch(printer, origin.progress());
@@ -158,6 +161,25 @@ fn digest_of_log(
         },
         print_key,
     )
+}
+
+/// Digests the keys of rdbkit's own JSON.
+fn digest_of_json(input: Input, options: DigestOptions, selection: &Selection) -> Result<Digested> {
+    let (origin, source) = input.into_parts();
+    let wants = |key: &JsonKey<'_>| {
+        let size = Some(key.encoded_len());
+        selection.matches(
+            key.db(),
+            key.key(),
+            key.value_type(),
+            key.expire_at_ms(),
+            size,
+        )
+    };
+    let digested = digest_json(source.data(), options, wants, print_key)
+        .map_err(|error| origin.explain(error))?;
+    origin.check_unchanged()?;
+    Ok(digested)
 }
 
 fn print_key(line: PerKey<'_>) -> Result<()> {

@@ -5,8 +5,9 @@ use std::io::{self, Write as _};
 use rdbkit::bytes::file_id::display_path;
 use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, ErrorKind, Result};
-use rdbkit::input::{AfterRdb, Expanded, Kind, Purpose};
-use rdbkit::ops::inspect::{Inspection, inspect_rdb};
+use rdbkit::input::{AfterRdb, Expanded, Input, Kind, Purpose};
+use rdbkit::json::reader::JsonKey;
+use rdbkit::ops::inspect::{Inspection, inspect_json, inspect_rdb};
 use rdbkit::ops::inspect_log::{LogInspection, inspect_log};
 use rdbkit::ops::log::Log;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
@@ -77,6 +78,7 @@ fn look(
     let input = match args.input_args.open(input)? {
         Opened::Records(input) => input,
         Opened::Log(log) => return look_at_log(args, &log, printer),
+        Opened::Json(input) => return look_at_json(args, input, selection, subject, seen),
     };
     let (origin, source) = input.into_parts();
     subject.bytes = origin.progress().total();
@@ -117,6 +119,32 @@ fn look(
         )),
         _ => None,
     };
+    origin.check_unchanged()
+}
+
+/// Counts the keys of rdbkit's own JSON.
+fn look_at_json(
+    args: &InspectArgs,
+    input: Input,
+    selection: &rdbkit::select::Selection,
+    subject: &mut Subject,
+    seen: &mut Inspection,
+) -> Result<()> {
+    let (origin, source) = input.into_parts();
+    subject.kind = "JSON".to_owned();
+    subject.bytes = origin.progress().total();
+    let chosen = |key: &JsonKey<'_>| {
+        let size = Some(key.encoded_len());
+        selection.matches(
+            key.db(),
+            key.key(),
+            key.value_type(),
+            key.expire_at_ms(),
+            size,
+        )
+    };
+    inspect_json(source.data(), args.largest, chosen, seen)
+        .map_err(|error| origin.explain(error))?;
     origin.check_unchanged()
 }
 

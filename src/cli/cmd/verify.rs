@@ -89,7 +89,7 @@ fn check(args: &VerifyArgs, input: &Expanded, pipeline: Pipeline, printer: &Prin
     };
     let mut report = |finding| findings.push(finding);
     let verified = match opened {
-        Opened::Records(input) => {
+        Opened::Records(input) | Opened::Json(input) => {
             let _progress = Progress::watch(printer, input.origin().progress());
             verify_input(input, options, &mut report)
         }
