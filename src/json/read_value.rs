@@ -31,7 +31,7 @@ pub(super) fn export<'a>(
     match value_type {
         ValueType::String => {}
         ValueType::List => cursor.array("a list: an array", |cursor| {
-            sink.element(Text::Bytes(&*cursor.text("an element: a string")?));
+            sink.element(Text::Bytes(&cursor.text("an element: a string")?));
             Ok(())
         })?,
         ValueType::Set => each_once(Shape::Set, cursor, |_, member| {
