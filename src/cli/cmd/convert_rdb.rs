@@ -64,6 +64,10 @@ pub(super) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
     match args.input_args.open(expanded)? {
         Opened::Records(input) => job.records(input),
         Opened::Log(log) => job.log(&log),
+        Opened::Json(input) => {
+            let what = "JSON as input of convert to an RDB".into();
+            Err(Error::new(ErrorKind::Unsupported { what }).in_file(input.origin().name()))
+        }
     }
 }
 
