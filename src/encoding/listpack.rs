@@ -30,7 +30,8 @@ use nom::Parser;
 use nom::bytes::streaming::take;
 use nom::number::streaming::{le_u32, u8};
 
-use super::{canonical_i64, flaw, signed_le, u16_at, u32_at};
+use super::frame::{Frame, TERMINATOR};
+use super::{canonical_i64, flaw, signed_le};
 use crate::bytes::Text;
 use crate::error::{Code, Fail, Flaw, Parsed};
 use builder::{Backlen, backlen_width, encode_int, string_lead};
@@ -38,8 +39,6 @@ use builder::{Backlen, backlen_width, encode_int, string_lead};
 pub use builder::{BacklenWidth, ListpackBuilder};
 
 const HEADER_BYTES: usize = 6;
-const TERMINATOR: u8 = 0xff;
-const UNKNOWN_COUNT: u16 = u16::MAX;
 
 /// The least of the sizes with two backlens.
 pub(crate) const LEAST_ODD_BYTES: u64 = TWO_BACKLENS[0] as u64;
@@ -59,9 +58,7 @@ const TWO_BACKLENS: [usize; 3] = [16383, 2_097_151, 268_435_455];
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Listpack<'a> {
-    declared: u16,
-    /// The elements, without the terminator.
-    elements: &'a [u8],
+    frame: Frame<'a, HEADER_BYTES>,
 }
 
 impl<'a> Listpack<'a> {
@@ -71,26 +68,7 @@ impl<'a> Listpack<'a> {
     ///
     /// [`Code::BadListpack`].
     pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
-        let (Some(total), Some(declared)) = (u32_at(bytes, 0), u16_at(bytes, 4)) else {
-            let what = "a header and a terminator";
-            return Err(bad(0, what, HEADER_BYTES + 1, bytes.len()));
-        };
-        if u64::from(total) != bytes.len() as u64 {
-            return Err(bad(0, "total bytes", bytes.len(), total as usize));
-        }
-        match bytes.get(HEADER_BYTES..) {
-            Some([elements @ .., TERMINATOR]) => Ok(Listpack { declared, elements }),
-            Some([.., last]) => {
-                let at = bytes.len() - 1;
-                Err(bad(at, "a terminator", TERMINATOR.into(), (*last).into()))
-            }
-            _ => Err(bad(
-                0,
-                "a header and a terminator",
-                HEADER_BYTES + 1,
-                bytes.len(),
-            )),
-        }
+        Frame::new(bytes, Code::BadListpack).map(|frame| Listpack { frame })
     }
 
     /// Whether the backlens of elements of the three odd sizes are of this width; `false`
@@ -120,13 +98,13 @@ impl<'a> Listpack<'a> {
     /// Number of elements according to the header, if it says.
     #[must_use]
     pub fn declared_len(&self) -> Option<usize> {
-        (self.declared != UNKNOWN_COUNT).then_some(usize::from(self.declared))
+        self.frame.declared_len()
     }
 
     /// Whether there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.elements.is_empty()
+        self.frame.elements.is_empty()
     }
 
     /// The elements; ends after the first error. That the count is wrong is said at the end.
@@ -134,10 +112,10 @@ impl<'a> Listpack<'a> {
     #[inline]
     pub fn iter(&self) -> ListpackIter<'a> {
         ListpackIter {
-            rest: self.elements,
-            end: HEADER_BYTES + self.elements.len(),
+            rest: self.frame.elements,
+            end: self.frame.end(),
             seen: 0,
-            declared: self.declared,
+            declared: self.declared_len(),
             done: false,
         }
     }
@@ -178,7 +156,7 @@ pub struct ListpackIter<'a> {
     /// Offset of the terminator.
     end: usize,
     seen: usize,
-    declared: u16,
+    declared: Option<usize>,
     done: bool,
 }
 
@@ -250,15 +228,16 @@ impl<'a> ListpackIter<'a> {
 
     #[cold]
     fn finish(&mut self) -> Option<Result<Text<'a>, Flaw>> {
-        let unknown = self.declared == UNKNOWN_COUNT;
-        if self.done || unknown || self.seen == usize::from(self.declared) {
+        let declared = self.declared.filter(|&declared| declared != self.seen)?;
+        if self.done {
             return None;
         }
         self.done = true;
-        Some(Err(bad(
-            4,
+        Some(Err(Flaw::new(
+            Code::BadListpack,
+            Frame::<HEADER_BYTES>::COUNT_AT,
             "the number of elements",
-            self.declared.into(),
+            declared,
             self.seen,
         )))
     }
@@ -399,11 +378,6 @@ fn string_form(lead: u8) -> u8 {
     } else {
         lead & 0xf0
     }
-}
-
-#[cold]
-fn bad(at: usize, what: &'static str, expected: usize, found: usize) -> Flaw {
-    Flaw::new(Code::BadListpack, at, what, expected, found)
 }
 
 #[cfg(test)]

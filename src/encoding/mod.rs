@@ -14,6 +14,7 @@
 //! | [`listpack`] | the same, simpler | everything since 7.0, streams since 5.0 |
 //! | [`stream_node`] | a listpack of stream entries | streams |
 
+mod frame;
 pub mod intset;
 pub mod listpack;
 pub mod stream_node;
@@ -75,18 +76,6 @@ pub fn integer(text: Text<'_>) -> Option<i64> {
         Text::Int(value) => Some(value),
         Text::Bytes(bytes) => canonical_i64(bytes),
     }
-}
-
-/// A little-endian `u32` at a fixed place of a header.
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let four = bytes.get(at..)?.first_chunk()?;
-    Some(u32::from_le_bytes(*four))
-}
-
-/// A little-endian `u16` at a fixed place of a header.
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    let two = bytes.get(at..)?.first_chunk()?;
-    Some(u16::from_le_bytes(*two))
 }
 
 /// A signed little-endian integer of up to eight bytes.

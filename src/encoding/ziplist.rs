@@ -23,14 +23,15 @@ use nom::Parser;
 use nom::bytes::streaming::take;
 use nom::number::streaming::{be_u32, le_u32, u8};
 
-use super::{canonical_i64, flaw, signed_le, u16_at, u32_at};
+use super::frame::{Frame, TERMINATOR, u32_at};
+use super::{canonical_i64, flaw, signed_le};
 use crate::bytes::Text;
 use crate::error::{Code, Fail, Flaw, Parsed};
 
 const HEADER_BYTES: usize = 10;
-const TERMINATOR: u8 = 0xff;
+/// Where the tail offset stands.
+const TAIL_AT: usize = 4;
 const LONG_PREVLEN: u8 = 0xfe;
-const UNKNOWN_COUNT: u16 = u16::MAX;
 
 /// Strings of more bytes are never stored as integers.
 const MAX_NUMERIC_BYTES: usize = 31;
@@ -48,9 +49,7 @@ const MAX_NUMERIC_BYTES: usize = 31;
 #[derive(Clone, Copy, Debug)]
 pub struct Ziplist<'a> {
     tail: u32,
-    declared: u16,
-    /// The entries, without the terminator.
-    entries: &'a [u8],
+    frame: Frame<'a, HEADER_BYTES>,
 }
 
 impl<'a> Ziplist<'a> {
@@ -60,56 +59,34 @@ impl<'a> Ziplist<'a> {
     ///
     /// [`Code::BadZiplist`].
     pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
-        let (Some(total), Some(tail), Some(declared)) =
-            (u32_at(bytes, 0), u32_at(bytes, 4), u16_at(bytes, 8))
-        else {
-            let what = "a header and a terminator";
-            return Err(bad(0, what, HEADER_BYTES + 1, bytes.len()));
-        };
-        if u64::from(total) != bytes.len() as u64 {
-            return Err(bad(0, "total bytes", bytes.len(), total as usize));
-        }
-        match bytes.get(HEADER_BYTES..) {
-            Some([entries @ .., TERMINATOR]) => Ok(Ziplist {
-                tail,
-                declared,
-                entries,
-            }),
-            Some([.., last]) => {
-                let at = bytes.len() - 1;
-                Err(bad(at, "a terminator", TERMINATOR.into(), (*last).into()))
-            }
-            _ => Err(bad(
-                0,
-                "a header and a terminator",
-                HEADER_BYTES + 1,
-                bytes.len(),
-            )),
-        }
+        let frame = Frame::new(bytes, Code::BadZiplist)?;
+        // Inside the header, which is there.
+        let tail = u32_at(bytes, TAIL_AT).unwrap_or(0);
+        Ok(Ziplist { tail, frame })
     }
 
     /// Number of entries according to the header, if it says.
     #[must_use]
     pub fn declared_len(&self) -> Option<usize> {
-        (self.declared != UNKNOWN_COUNT).then_some(usize::from(self.declared))
+        self.frame.declared_len()
     }
 
     /// Whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.frame.elements.is_empty()
     }
 
     /// The entries; ends after the first error. Wrong count and tail are said at the end.
     #[must_use]
     pub fn iter(&self) -> ZiplistIter<'a> {
         ZiplistIter {
-            rest: self.entries,
-            end: HEADER_BYTES + self.entries.len(),
+            rest: self.frame.elements,
+            end: self.frame.end(),
             previous_len: 0,
             seen: 0,
             tail: self.tail,
-            declared: self.declared,
+            declared: self.declared_len(),
             done: false,
         }
     }
@@ -157,7 +134,7 @@ pub struct ZiplistIter<'a> {
     previous_len: usize,
     seen: usize,
     tail: u32,
-    declared: u16,
+    declared: Option<usize>,
     done: bool,
 }
 
@@ -192,16 +169,22 @@ impl<'a> ZiplistIter<'a> {
             return None;
         }
         self.done = true;
+        let bad = |at, what, expected: usize, found: usize| {
+            let flaw = Flaw::new(Code::BadZiplist, at, what, expected, found);
+            Some(Err(flaw))
+        };
         let last = self.end - self.previous_len;
         if u64::from(self.tail) != last as u64 {
-            let flaw = bad(4, "the offset of the last entry", last, self.tail as usize);
-            return Some(Err(flaw));
+            return bad(
+                TAIL_AT,
+                "the offset of the last entry",
+                last,
+                self.tail as usize,
+            );
         }
-        if self.declared != UNKNOWN_COUNT && self.seen != usize::from(self.declared) {
-            let flaw = bad(8, "the number of entries", self.declared.into(), self.seen);
-            return Some(Err(flaw));
-        }
-        None
+        let declared = self.declared.filter(|&declared| declared != self.seen)?;
+        let count_at = Frame::<HEADER_BYTES>::COUNT_AT;
+        bad(count_at, "the number of entries", declared, self.seen)
     }
 }
 
@@ -427,21 +410,13 @@ impl ZiplistBuilder {
     /// The ziplist; `None` if it is larger than its header can say.
     #[must_use]
     pub fn finish(mut self) -> Option<Vec<u8>> {
-        self.out.push(TERMINATOR);
-        let total = u32::try_from(self.out.len()).ok()?;
         let tail = u32::try_from(self.tail).ok()?;
-        let count = u16::try_from(self.count).unwrap_or(UNKNOWN_COUNT);
-        let header = self.out.first_chunk_mut::<HEADER_BYTES>()?;
-        header[..4].copy_from_slice(&total.to_le_bytes());
-        header[4..8].copy_from_slice(&tail.to_le_bytes());
-        header[8..].copy_from_slice(&count.to_le_bytes());
-        Some(self.out)
+        self.out
+            .get_mut(TAIL_AT..)?
+            .first_chunk_mut()
+            .map(|place| *place = tail.to_le_bytes())?;
+        Frame::<HEADER_BYTES>::close(self.out, self.count)
     }
-}
-
-#[cold]
-fn bad(at: usize, what: &'static str, expected: usize, found: usize) -> Flaw {
-    Flaw::new(Code::BadZiplist, at, what, expected, found)
 }
 
 #[cfg(test)]

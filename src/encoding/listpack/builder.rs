@@ -1,8 +1,9 @@
 //! Builds listpacks; the layout is on the page of [`Listpack`](super::Listpack).
 
-use super::{HEADER_BYTES, TERMINATOR, TWO_BACKLENS, UNKNOWN_COUNT};
+use super::{HEADER_BYTES, TWO_BACKLENS};
 use crate::bytes::Text;
 use crate::encoding::canonical_i64;
+use crate::encoding::frame::Frame;
 
 /// How wide a backlen is where releases differ, see the page of [`super`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +131,8 @@ impl ListpackBuilder {
 
     /// The listpack; `None` if it is larger than its header can say.
     #[must_use]
-    pub fn finish(mut self) -> Option<Vec<u8>> {
-        self.out.push(TERMINATOR);
-        let total = u32::try_from(self.out.len()).ok()?;
-        let count = u16::try_from(self.count).unwrap_or(UNKNOWN_COUNT);
-        let header = self.out.first_chunk_mut::<HEADER_BYTES>()?;
-        header[..4].copy_from_slice(&total.to_le_bytes());
-        header[4..].copy_from_slice(&count.to_le_bytes());
-        Some(self.out)
+    pub fn finish(self) -> Option<Vec<u8>> {
+        Frame::<HEADER_BYTES>::close(self.out, self.count)
     }
 }
 
