@@ -462,18 +462,24 @@ fn function_libraries(writer: &mut Writer<'_>) {
 /// The next command of a vector set.
 fn vector_sets(writer: &mut Writer<'_>) {
     let rng = &mut writer.rng;
-    let kind = rng.below(3) as usize;
+    let kind = rng.below(5) as usize;
     let key = format!("v{kind}");
-    let dim = [7, 64, 100][kind];
+    let dim = [7, 64, 100, 31, 90][kind];
+    let reduced = [0, 0, 0, 31, 17][kind];
     // Servers do not log a VADD that replaces a vector, so each has a name of its own.
     let new = format!("e{}", writer.commands);
     let element = format!("e{}", rng.below(writer.commands + 1));
     let number = |rng: &mut Rng| match rng.below(8) {
         0 => 0.0,
         1 => 0.5,
+        // Now and then a length that no float holds.
+        2 if rng.one_in(200) => -3e30,
         _ => (rng.below(2_000_001) as f64 - 1e6) / [1e6, 7e3, 1.0][rng.range(0, 2)],
     };
     let mut words = vec![b"VADD".to_vec(), key.clone().into_bytes()];
+    if reduced > 0 {
+        words.extend([b"REDUCE".to_vec(), reduced.to_string().into_bytes()]);
+    }
     if rng.one_in(2) {
         words.extend([b"VALUES".to_vec(), dim.to_string().into_bytes()]);
         words.extend((0..dim).map(|_| number(rng).to_string().into_bytes()));
@@ -482,7 +488,7 @@ fn vector_sets(writer: &mut Writer<'_>) {
         words.extend([b"FP32".to_vec(), blob.collect()]);
     }
     words.push(new.into_bytes());
-    let options = ["Q8", "BIN", "NOQUANT"][kind];
+    let options = ["Q8", "BIN", "NOQUANT", "Q8 M 5", "NOQUANT"][kind];
     // No CAS: Redis 8.2 aborts when it loads a log with it.
     let more = *rng.pick(&["", "EF 50", "SETATTR {\"a\":1}", "EF 9 SETATTR x"]);
     let options = options.split(' ').chain(more.split_ascii_whitespace());

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use crate::num::parse_f64;
 use crate::store::{Bytes, SortedSet};
 
-use super::geohash::{Place, Shape, cells_around};
+use super::geohash::{Place, Shape, cells_around, centroid};
 use super::reply::{NOT_FLOAT, SYNTAX};
 use super::zset::{add_scored, with_set};
 use super::{Args, Reject, Replayer, Reply};
@@ -93,7 +93,7 @@ enum Centre {
 }
 
 /// Everything that a search says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Search {
     source: usize,
     /// The key to store into, if any.
@@ -135,6 +135,33 @@ impl Search {
             radius: radius * self.unit,
         });
         Ok(())
+    }
+
+    /// Whether BYPOLYGON may still come: it has a centre of its own.
+    fn may_be_polygon(&self) -> bool {
+        self.shape.is_none() && !matches!(self.centre, Some(Centre::Member(_)))
+    }
+
+    /// Reads the corners of a polygon from their number on; gives the number of words.
+    fn polygon<'a>(
+        &mut self,
+        replayer: &Replayer<'a>,
+        args: Args<'_, 'a>,
+        at: usize,
+    ) -> Result<usize, Reject> {
+        let corners = args.int(at).ok().and_then(|n| usize::try_from(n).ok());
+        let corners = corners.ok_or(Reject::error("ERR invalid number of vertices"))?;
+        if corners < 3 || (args.len() - at - 1) / 2 < corners {
+            return Err(Reject::error(
+                "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices",
+            ));
+        }
+        let corners = (0..corners).map(|n| place(replayer, args, at + 1 + 2 * n));
+        let corners = corners.collect::<Result<Vec<_>, _>>()?;
+        let words = 2 + 2 * corners.len();
+        self.centre = Some(Centre::Place(centroid(&corners)));
+        self.shape = Some(Shape::Polygon(corners));
+        Ok(words)
     }
 
     /// Reads an option that all searches have; gives the place after it.
@@ -205,8 +232,8 @@ pub(super) fn georadiusbymember<'a>(
     radius_search(replayer, args, search, 5)
 }
 
-/// `GEOSEARCHSTORE destination source FROMMEMBER m|FROMLONLAT x y BYRADIUS r unit|BYBOX w h unit
-/// [ASC|DESC] [COUNT n [ANY]] [STOREDIST]`
+/// `GEOSEARCHSTORE destination source FROMMEMBER m|FROMLONLAT x y BYRADIUS r unit|BYBOX w h unit|
+/// BYPOLYGON n x y .. [ASC|DESC] [COUNT n [ANY]] [STOREDIST]`
 pub(super) fn geosearchstore<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
@@ -247,8 +274,8 @@ pub(super) fn geosearchstore<'a>(
                 });
                 4
             }
-            () if args.is(at, "bypolygon") => {
-                return Err(Reject::unsupported("GEOSEARCHSTORE BYPOLYGON"));
+            () if args.is(at, "bypolygon") && more >= 2 && search.may_be_polygon() => {
+                search.polygon(replayer, args, at + 1)?
             }
             () => return Err(SYNTAX),
         };
@@ -267,7 +294,7 @@ fn run<'a>(
     args: Args<'_, 'a>,
     mut search: Search,
 ) -> Result<Reply<'a>, Reject> {
-    let (Some(centre), Some(shape)) = (search.centre, search.shape) else {
+    let (Some(centre), Some(shape)) = (search.centre, search.shape.take()) else {
         return Err(SYNTAX);
     };
     if search.any && search.count == 0 {
@@ -290,7 +317,7 @@ fn run<'a>(
                     .ok_or(Reject::error("ERR could not decode requested zset member"))?,
             ),
         };
-        Ok::<_, Reject>(find(set, centre, shape, &search, short_cut))
+        Ok::<_, Reject>(find(set, centre, &shape, &search, short_cut))
     })?;
     let mut found = found.transpose()?.unwrap_or_default();
     match search.sort {
@@ -330,7 +357,7 @@ fn run<'a>(
 fn find<'a>(
     set: &mut SortedSet<'a>,
     centre: Place,
-    shape: Shape,
+    shape: &Shape,
     search: &Search,
     short_cut: bool,
 ) -> Vec<Found<'a>> {

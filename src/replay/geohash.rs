@@ -20,10 +20,55 @@ pub(super) struct Place {
 }
 
 /// What is looked for around a place; lengths in metres.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Shape {
-    Circle { radius: f64 },
-    Box { width: f64, height: f64 },
+    Circle {
+        radius: f64,
+    },
+    Box {
+        width: f64,
+        height: f64,
+    },
+    /// Its corners, and the place is their [`centroid`].
+    Polygon(Vec<Place>),
+}
+
+/// The middle of places on the sphere: that of their points in space, seen from the
+/// centre of the earth.
+pub(super) fn centroid(corners: &[Place]) -> Place {
+    let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
+    for corner in corners {
+        let (longitude, latitude) = (corner.longitude * RADIAN, corner.latitude * RADIAN);
+        x += EARTH_RADIUS_M * latitude.cos() * longitude.cos();
+        y += EARTH_RADIUS_M * latitude.cos() * longitude.sin();
+        z += EARTH_RADIUS_M * latitude.sin();
+    }
+    let corners = corners.len() as f64;
+    let (x, y, z): (f64, f64, f64) = (x / corners, y / corners, z / corners);
+    Place {
+        longitude: y.atan2(x) / RADIAN,
+        latitude: z.atan2((x * x + y * y).sqrt()) / RADIAN,
+    }
+}
+
+/// Whether a line to the east of a place crosses the edges of a polygon an odd number
+/// of times.
+fn is_inside(corners: &[Place], place: Place) -> bool {
+    let before = corners.iter().cycle().skip(corners.len().saturating_sub(1));
+    let crosses = |(a, b): (&Place, &Place)| {
+        let east = || {
+            (b.longitude - a.longitude) * (place.latitude - a.latitude) / (b.latitude - a.latitude)
+                + a.longitude
+        };
+        (a.latitude > place.latitude) != (b.latitude > place.latitude) && place.longitude < east()
+    };
+    corners
+        .iter()
+        .zip(before)
+        .filter(|edge| crosses(*edge))
+        .count()
+        % 2
+        == 1
 }
 
 fn spread(bits: u64) -> u64 {
@@ -84,11 +129,12 @@ impl Place {
     }
 
     /// The distance to a place, if that lies in the shape around this one.
-    pub(super) fn distance_within(self, shape: Shape, to: Place, short_cut: bool) -> Option<f64> {
+    pub(super) fn distance_within(self, shape: &Shape, to: Place, short_cut: bool) -> Option<f64> {
         match shape {
             Shape::Circle { radius } => {
-                Some(self.distance(to, short_cut)).filter(|distance| *distance <= radius)
+                Some(self.distance(to, short_cut)).filter(|distance| distance <= radius)
             }
+            Shape::Polygon(corners) => is_inside(corners, to).then(|| self.distance(to, short_cut)),
             Shape::Box { width, height } => {
                 let north = Place {
                     longitude: to.longitude,
@@ -204,14 +250,15 @@ const AROUND: [(i32, i32); 9] = [
     (-1, -1),
 ];
 
-/// The cells that hold whatever lies in a shape around a place.
-pub(super) fn cells_around(centre: Place, shape: Shape) -> Vec<Cell> {
+/// The area that a shape around a place reaches, and how far it reaches.
+fn reach(centre: Place, shape: &Shape) -> (Area, f64) {
     let (width, height, radius) = match shape {
-        Shape::Circle { radius } => (radius, radius, radius),
+        Shape::Circle { radius } => (*radius, *radius, *radius),
         Shape::Box { width, height } => {
             let (w, h) = (width / 2.0, height / 2.0);
             (w, h, (w * w + h * h).sqrt())
         }
+        Shape::Polygon(corners) => return reach_of_polygon(centre, corners),
     };
     let high = height / EARTH_RADIUS_M / RADIAN;
     let wide_at = |latitude: f64| width / EARTH_RADIUS_M / (latitude * RADIAN).cos() / RADIAN;
@@ -226,6 +273,38 @@ pub(super) fn cells_around(centre: Place, shape: Shape) -> Vec<Cell> {
         south: centre.latitude - high,
         north: centre.latitude + high,
     };
+    (bounds, radius)
+}
+
+/// The box around a polygon, and the distance to its farthest corner.
+fn reach_of_polygon(centre: Place, corners: &[Place]) -> (Area, f64) {
+    let longitudes = || corners.iter().map(|corner| corner.longitude);
+    let latitudes = || corners.iter().map(|corner| corner.latitude);
+    let bounds = Area {
+        west: longitudes().fold(LONGITUDE, f64::min),
+        east: longitudes().fold(-LONGITUDE, f64::max),
+        south: latitudes().fold(LATITUDE, f64::min),
+        north: latitudes().fold(-LATITUDE, f64::max),
+    };
+    let corners = [
+        (bounds.west, bounds.north),
+        (bounds.east, bounds.north),
+        (bounds.west, bounds.south),
+        (bounds.east, bounds.south),
+    ];
+    let distances = corners.map(|(longitude, latitude)| {
+        let corner = Place {
+            longitude,
+            latitude,
+        };
+        centre.distance(corner, true)
+    });
+    (bounds, distances.into_iter().fold(0.0, f64::max))
+}
+
+/// The cells that hold whatever lies in a shape around a place.
+pub(super) fn cells_around(centre: Place, shape: &Shape) -> Vec<Cell> {
+    let (bounds, radius) = reach(centre, shape);
     let mut step = estimated_step(radius, centre.latitude);
     let cell = |step| Cell {
         bits: centre.bits(step),

@@ -129,5 +129,8 @@ fn projection(
         .iter()
         .map(|cell| f32::from_le_bytes(*cell))
         .collect();
-    Ok(Projection { input_dim, matrix })
+    Ok(Projection {
+        input_dim,
+        stored: Some(matrix),
+    })
 }

@@ -54,7 +54,7 @@ impl Message {
         let producer = stream.and_then(|stream| stream.idmp.producers.get(args.get(self.producer)));
         let known = producer.is_some_and(|producer| match self.iid {
             Some(iid) => producer.find(args.get(iid)).is_some(),
-            None => producer.underived > 0,
+            None => producer.underived > 0 || !producer.is_empty(),
         });
         if known {
             Ok(())

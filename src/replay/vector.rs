@@ -2,22 +2,32 @@
 //!
 //! A vector is brought to length 1 and stored as floats, as bytes or as signs, all in
 //! 32-bit arithmetic in the order of the server's loops, so that the stored bits are
-//! the server's. The HNSW graph is random there and is not kept. REDUCE multiplies by
-//! a random matrix first, which is not known how to make.
+//! the server's. The HNSW graph is random there and is not kept.
+//!
+//! REDUCE multiplies by a matrix first whose cells are all of one size and differ by
+//! their signs. A set has its matrix from its first VADD; files hold it.
 
 use super::reply::WRONG_TYPE;
 use super::{Args, Reject, Replayer, Reply};
 use crate::num::{Flavor, parse_f64};
-use crate::store::{Bytes, KeySlot, Map, Quantization, Value, Vector, VectorSet};
+use crate::store::{Bytes, KeySlot, Map, Projection, Quantization, Value, Vector, VectorSet};
 
 const INVALID_VECTOR: Reject = Reject::error("ERR invalid vector specification");
 const INVALID_OPTION: Reject = Reject::error("ERR invalid option after element");
+const DIM_MISMATCH: Reject = Reject::error("ERR Vector dimension mismatch");
+/// The largest dimension that servers take.
+const MAX_DIM: u32 = 1 << 16;
+/// Cells of a projection that are computed for each vector; servers know no bound but
+/// that of the dimensions.
+const MAX_CELLS: u64 = 1 << 28;
 /// M unless given.
 const DEFAULT_M: u32 = 16;
 
 /// What VADD says beside the vector.
 struct Add<'a> {
     vector: Vec<f32>,
+    /// The dimension after REDUCE.
+    reduced: Option<u32>,
     /// Index of the element's name.
     element: usize,
     quantization: Quantization,
@@ -27,38 +37,53 @@ struct Add<'a> {
 
 impl<'a> Add<'a> {
     fn parse(args: Args<'_, 'a>, flavor: Flavor) -> Result<Self, Reject> {
-        if args.is(2, "REDUCE") {
-            return Err(Reject::unsupported(
-                "VADD with REDUCE, whose random projection only the server has",
-            ));
+        let mut at = 2;
+        let mut reduced = None;
+        if args.is(at, "REDUCE") {
+            let dim = args.int(3).ok().and_then(|dim| u32::try_from(dim).ok());
+            reduced = Some(dim.filter(|dim| *dim > 0).ok_or(INVALID_VECTOR)?);
+            at = 4;
         }
-        let (vector, element) = if args.is(2, "FP32") {
-            let (cells, rest) = args.get(3).as_chunks::<4>();
+        let (vector, element) = if args.is(at, "FP32") {
+            let (cells, rest) = args.get(at + 1).as_chunks::<4>();
             if cells.is_empty() || !rest.is_empty() {
                 return Err(INVALID_VECTOR);
             }
             (
                 cells.iter().map(|cell| f32::from_le_bytes(*cell)).collect(),
-                4,
+                at + 2,
             )
-        } else if args.is(2, "VALUES") {
-            let dim = args.int(3).ok().and_then(|dim| usize::try_from(dim).ok());
+        } else if args.is(at, "VALUES") {
+            let dim = args.int(at + 1).ok();
+            let dim = dim.and_then(|dim| usize::try_from(dim).ok());
+            let first = at + 2;
             let end = dim
                 .filter(|dim| *dim > 0)
-                .and_then(|dim| dim.checked_add(4));
+                .and_then(|dim| dim.checked_add(first));
             // The element's name follows the numbers.
             let end = end.filter(|end| *end < args.len()).ok_or(INVALID_VECTOR)?;
             let number = |at| parse_f64(args.get(at), flavor).map(|number| number as f32);
-            let vector: Option<Vec<f32>> = (4..end).map(number).collect();
+            let vector: Option<Vec<f32>> = (first..end).map(number).collect();
             (vector.ok_or(INVALID_VECTOR)?, end)
         } else {
             return Err(INVALID_VECTOR);
         };
+        let dim = u32::try_from(vector.len()).map_err(|_| INVALID_VECTOR)?;
+        if dim > MAX_DIM || reduced.is_some_and(|reduced| reduced > dim) {
+            return Err(INVALID_VECTOR);
+        }
+        if u64::from(dim) * u64::from(reduced.unwrap_or(1)) > MAX_CELLS {
+            return Err(Reject::Limit {
+                what: "cells of a projection",
+                limit: MAX_CELLS,
+            });
+        }
         if args.len() <= element {
             return Err(Reject::WrongArity);
         }
         let mut add = Add {
             vector,
+            reduced,
             element,
             quantization: Quantization::Int8,
             attributes: None,
@@ -97,16 +122,13 @@ impl<'a> Add<'a> {
         Ok(add)
     }
 
+    /// The dimension of the vector as it is given.
+    fn dim(&self) -> Result<u32, Reject> {
+        u32::try_from(self.vector.len()).map_err(|_| INVALID_VECTOR)
+    }
+
     /// Refuses what an existing set is not made for.
     fn check(&self, set: &VectorSet<'_>) -> Result<(), Reject> {
-        if set.projection.is_some() {
-            return Err(Reject::unsupported(
-                "VADD to a set made with REDUCE, whose random projection only the server has",
-            ));
-        }
-        if usize::try_from(set.dim) != Ok(self.vector.len()) {
-            return Err(Reject::error("ERR Vector dimension mismatch"));
-        }
         if set.quantization != self.quantization {
             return Err(Reject::error(
                 "ERR asked quantization mismatch with existing vector set",
@@ -116,6 +138,14 @@ impl<'a> Add<'a> {
             return Err(Reject::error(
                 "ERR asked M value mismatch with existing vector set",
             ));
+        }
+        let dim = match (&set.projection, self.reduced) {
+            (Some(projection), Some(reduced)) if reduced == set.dim => projection.input_dim,
+            (None, None) => set.dim,
+            _ => return Err(DIM_MISMATCH),
+        };
+        if dim != self.dim()? {
+            return Err(DIM_MISMATCH);
         }
         Ok(())
     }
@@ -129,22 +159,34 @@ pub(super) fn vadd<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let add = Add::parse(args, replayer.flavor())?;
-    let stored = store(&add.vector, add.quantization).ok_or(Reject::unsupported(
-        "VADD of a vector without a length, whose stored bits are not certain",
+    let made = match add.reduced {
+        Some(_) => Some(Projection::of_signs(add.dim()?)),
+        None => None,
+    };
+    let (projection, dim) = match replayer.get::<VectorSet<'a>>(args.get(1))? {
+        Some(set) => {
+            add.check(set)?;
+            (set.projection.as_ref(), set.dim)
+        }
+        None => (made.as_ref(), add.reduced.unwrap_or(add.dim()?)),
+    };
+    let stored = match projection {
+        Some(projection) => store(&projection.apply(&add.vector, dim), add.quantization),
+        None => store(&add.vector, add.quantization),
+    };
+    let stored = stored.ok_or(Reject::unsupported(
+        "VADD of a vector that is not finite, whose stored bits are not certain",
     ))?;
     let set = match replayer.db().entry(args.get(1)) {
         KeySlot::Occupied(place) => match &mut place.into_mut().value {
-            Value::VectorSet(set) => {
-                add.check(set)?;
-                set
-            }
+            Value::VectorSet(set) => set,
             _ => return Err(WRONG_TYPE),
         },
         KeySlot::Vacant(place) => {
             let set = VectorSet {
-                dim: u32::try_from(add.vector.len()).map_err(|_| INVALID_VECTOR)?,
+                dim,
                 quantization: add.quantization,
-                projection: None,
+                projection: made,
                 m: add.m,
                 elements: Map::new(),
             };
@@ -188,10 +230,12 @@ fn sum_of_squares(vector: &[f32]) -> f32 {
     rest.iter().fold(fours, |sum, x| sum + x * x)
 }
 
-/// What a server stores of a vector; nothing if it has no finite length.
+/// What a server stores of a vector; nothing if not all of it is finite.
 fn store(vector: &[f32], quantization: Quantization) -> Option<Vector<'static>> {
     let length = sum_of_squares(vector).sqrt();
-    if !length.is_finite() {
+    // A length beyond all floats leaves zeros; but what is infinite itself, or no number,
+    // becomes a NaN whose bits depend on the processor.
+    if !vector.iter().all(|x| x.is_finite()) {
         return None;
     }
     // The zero vector stays as it is, and has the length 1 on record.

@@ -47,13 +47,50 @@ impl Array<'_> {
 
 pub use crate::model::vectorset::Quantization;
 
-/// A random projection (REDUCE): `dim` rows of `input_dim` columns.
+/// What makes a vector shorter (REDUCE): a matrix with a row for each dimension of the
+/// stored vectors, and a column for each of those that are given.
+///
+/// Servers make cells that differ only by their signs: the cell of row `i` and column
+/// `j` is 1/√columns, negative if `i & j` has an odd number of bits. They write the
+/// matrix into their files all the same, and take it from there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Projection {
     /// Dimension of the vectors that are given.
     pub input_dim: u32,
-    /// The matrix, row by row.
-    pub matrix: Vec<f32>,
+    /// The matrix as a file has it, row by row; none if it is that of the servers.
+    pub stored: Option<Vec<f32>>,
+}
+
+impl Projection {
+    /// The matrix that servers make.
+    #[must_use]
+    pub fn of_signs(input_dim: u32) -> Self {
+        Projection {
+            input_dim,
+            stored: None,
+        }
+    }
+
+    /// One row of the matrix.
+    pub fn row(&self, row: u32) -> impl Iterator<Item = f32> + '_ {
+        let first = row as usize * self.input_dim as usize;
+        let size = (1.0 / f64::from(self.input_dim).sqrt()) as f32;
+        (0..self.input_dim).map(move |column| match &self.stored {
+            Some(cells) => cells.get(first + column as usize).copied().unwrap_or(0.0),
+            None if (row & column).count_ones().is_multiple_of(2) => size,
+            None => -size,
+        })
+    }
+
+    /// The shorter vector, of `dim` components, added up as servers do it.
+    #[must_use]
+    pub fn apply(&self, vector: &[f32], dim: u32) -> Vec<f32> {
+        let rows = (0..dim).map(|row| {
+            let products = self.row(row).zip(vector).map(|(cell, x)| cell * x);
+            products.fold(0f32, |sum, product| sum + product)
+        });
+        rows.collect()
+    }
 }
 
 /// A vector set (Redis 8.0). The HNSW graph is not kept: it is random.

@@ -531,6 +531,27 @@ impl Writes {
                     "STOREDIST"
                 ]
             }
+            10 if self.rng.one_in(2) => {
+                // Valkey 9 only.
+                let to = self.key("g");
+                let corners = self.rng.range(3, 6);
+                let mut command = command!["GEOSEARCHSTORE", to, key, "BYPOLYGON", corners];
+                let near = self.rng.one_in(2);
+                for _ in 0..corners {
+                    let (longitude, latitude) = self.place();
+                    let scale = if near { 20.0 } else { 1.0 };
+                    for degrees in [longitude, latitude] {
+                        let degrees: f64 = degrees.parse().unwrap();
+                        command.push((degrees / scale).to_string().into_bytes());
+                    }
+                }
+                if self.rng.one_in(2) {
+                    command.extend([b"COUNT".to_vec(), b"4".to_vec()]);
+                    command.extend(self.rng.one_in(2).then(|| b"ANY".to_vec()));
+                }
+                command.extend(self.rng.one_in(2).then(|| b"STOREDIST".to_vec()));
+                command
+            }
             10 => {
                 let to = self.key("g");
                 command![
