@@ -201,7 +201,7 @@ fn compare(server: &Server, release: &Release, label: &str) {
 
 /// Copies a key by way of its payload, which may come from any encoding.
 fn dump_and_restore(client: &mut Client, writes: &mut Writes) {
-    let from = *writes.rng.pick(&["s1", "l1", "t1", "z1", "h1", "g1", "b1"]);
+    let from = *writes.rng.pick(&["s1", "l1", "t1", "z1", "p1", "g1", "b1"]);
     let payload = client.cmd(&["DUMP", from]);
     if payload.is_nil() || payload.error().is_some() {
         return;

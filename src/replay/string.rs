@@ -33,6 +33,50 @@ enum Condition<'r> {
     Exists,
     Equal(&'r [u8]),
     NotEqual(&'r [u8]),
+    DigestEqual(&'r [u8]),
+    DigestNotEqual(&'r [u8]),
+}
+
+impl<'r> Condition<'r> {
+    /// IFEQ, IFNE, IFDEQ or IFDNE at an argument, with the next one.
+    fn of_option(args: Args<'r, '_>, at: usize) -> Result<Option<Self>, Reject> {
+        type Make<'r> = fn(&'r [u8]) -> Condition<'r>;
+        let make: Make<'r> = match () {
+            () if args.is(at, "ifeq") => Condition::Equal,
+            () if args.is(at, "ifne") => Condition::NotEqual,
+            () if args.is(at, "ifdeq") => Condition::DigestEqual,
+            () if args.is(at, "ifdne") => Condition::DigestNotEqual,
+            () => return Ok(None),
+        };
+        Ok(Some(make(args.get(args.value_of(at)?))))
+    }
+
+    /// Whether it holds for a key that is there, and its value if that is a string.
+    fn holds(self, old: Option<&Str<'_>>) -> Result<bool, Reject> {
+        let text = || old.ok_or(WRONG_TYPE);
+        Ok(match self {
+            Condition::Always | Condition::Exists => true,
+            Condition::Missing => false,
+            Condition::Equal(with) => *text()? == *with,
+            Condition::NotEqual(with) => *text()? != *with,
+            Condition::DigestEqual(digest) => has_digest(text()?, digest)?,
+            Condition::DigestNotEqual(digest) => !has_digest(text()?, digest)?,
+        })
+    }
+}
+
+/// Whether the digest of a value is this: XXH3 of 64 bits as 16 hexadecimal digits.
+fn has_digest(text: &Str<'_>, digest: &[u8]) -> Result<bool, Reject> {
+    if digest.len() != 16 {
+        return Err(Reject::error(
+            "ERR must be exactly 16 hexadecimal characters",
+        ));
+    }
+    let mut buffer = itoa::Buffer::new();
+    let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes(&mut buffer));
+    Ok(format!("{hash:016x}")
+        .as_bytes()
+        .eq_ignore_ascii_case(digest))
 }
 
 /// A deadline as `EX`, `PX`, `EXAT` or `PXAT` give it, in milliseconds since 1970.
@@ -84,11 +128,6 @@ fn only_once(seen: &mut bool) -> Result<(), Reject> {
     }
 }
 
-/// Whether the digest of IFDEQ, IFDNE and DELEX equals (16 hexadecimal digits of XXH3).
-fn digest_condition() -> Reject {
-    Reject::unsupported("conditions on the XXH3 digest of a value; servers log their effect")
-}
-
 pub(super) fn set<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
@@ -103,6 +142,12 @@ pub(super) fn set<'a>(
             (ttl, at) = (given, next);
             continue;
         }
+        if let Some(given) = Condition::of_option(args, at)? {
+            only_once(&mut condition_seen)?;
+            condition = given;
+            at += 2;
+            continue;
+        }
         match () {
             () if args.is(at, "get") => want_old = true,
             () if args.is(at, "nx") => {
@@ -113,17 +158,6 @@ pub(super) fn set<'a>(
                 only_once(&mut condition_seen)?;
                 condition = Condition::Exists;
             }
-            () if args.is(at, "ifeq") => {
-                only_once(&mut condition_seen)?;
-                at = args.value_of(at)?;
-                condition = Condition::Equal(args.get(at));
-            }
-            () if args.is(at, "ifne") => {
-                only_once(&mut condition_seen)?;
-                at = args.value_of(at)?;
-                condition = Condition::NotEqual(args.get(at));
-            }
-            () if args.is(at, "ifdeq") || args.is(at, "ifdne") => return Err(digest_condition()),
             () => return Err(SYNTAX),
         }
         at += 1;
@@ -141,7 +175,10 @@ fn set_key<'a>(
     let value = args.str(2);
     match replayer.db().entry(args.get(1)) {
         KeySlot::Vacant(place) => {
-            if matches!(condition, Condition::Exists | Condition::Equal(_)) {
+            if matches!(
+                condition,
+                Condition::Exists | Condition::Equal(_) | Condition::DigestEqual(_)
+            ) {
                 return Ok(Reply::Nil);
             }
             let entry = place.insert(args.bytes(1), Value::String(value).into());
@@ -152,18 +189,12 @@ fn set_key<'a>(
         }
         KeySlot::Occupied(mut place) => {
             let entry = place.get_mut();
-            let compares = matches!(condition, Condition::Equal(_) | Condition::NotEqual(_));
             let old = match &entry.value {
                 Value::String(old) => Some(old),
-                _ if want_old || compares => return Err(WRONG_TYPE),
+                _ if want_old => return Err(WRONG_TYPE),
                 _ => None,
             };
-            let holds = match condition {
-                Condition::Always | Condition::Exists => true,
-                Condition::Missing => false,
-                Condition::Equal(with) => old.is_some_and(|old| *old == *with),
-                Condition::NotEqual(with) => old.is_some_and(|old| *old != *with),
-            };
+            let holds = condition.holds(old)?;
             let reply = match old {
                 Some(old) if want_old => Reply::Bulk(old.clone()),
                 _ if holds => Reply::Ok,
@@ -508,18 +539,17 @@ pub(super) fn delex<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let equal = match args.len() {
+    match args.len() {
         2 => {
             let removed = replayer.db().remove(args.get(1)).is_some();
-            return Ok(Reply::bool(removed));
+            Ok(Reply::bool(removed))
         }
-        4 if args.is(2, "ifeq") => true,
-        4 if args.is(2, "ifne") => false,
-        4 if args.is(2, "ifdeq") || args.is(2, "ifdne") => return Err(digest_condition()),
-        4 => return Err(SYNTAX),
-        _ => return Err(Reject::WrongArity),
-    };
-    remove_if(replayer, args, 3, equal)
+        4 => {
+            let condition = Condition::of_option(args, 2)?.ok_or(SYNTAX)?;
+            remove_if(replayer, args, condition)
+        }
+        _ => Err(Reject::WrongArity),
+    }
 }
 
 /// `DELIFEQ key value`
@@ -527,19 +557,18 @@ pub(super) fn delifeq<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    remove_if(replayer, args, 2, true)
+    remove_if(replayer, args, Condition::Equal(args.get(2)))
 }
 
 fn remove_if<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
-    with: usize,
-    equal: bool,
+    condition: Condition<'_>,
 ) -> Result<Reply<'a>, Reject> {
     let Some(text) = replayer.get::<Str<'a>>(args.get(1))? else {
         return Ok(Reply::Int(0));
     };
-    let holds = (*text == *args.get(with)) == equal;
+    let holds = condition.holds(Some(text))?;
     if holds {
         replayer.db().remove(args.get(1));
     }

@@ -103,8 +103,20 @@ fn strings() {
         ("SET k v EX 0", "!ERR"),
         ("SET k v NX XX", "!ERR"),
         (
-            "SET k v IFDEQ 0011",
-            "!unsupported: conditions on the XXH3 digest of a value; servers log their effect",
+            "SET l v IFDEQ 0011; SET k hello; SET k w IFDEQ 0011; SET k w IFDNE 9555e8555c62dcfd",
+            "k=hello !ERR",
+        ),
+        (
+            "SET k hello; SET k 12 IFDEQ 9555E8555c62dcfd; SET k x IFDNE 0000000000000000; SET k y IFDEQ gggggggggggggggg",
+            "k=x",
+        ),
+        (
+            "SET k 12; SET l 5; DELEX k IFDEQ 7ecd2e572c949f74; DELEX l IFDEQ 7ecd2e572c949f74; DELEX m IFDNE 0; DELEX l IFDNE 7",
+            "l=5 !ERR",
+        ),
+        (
+            "RPUSH k a; SET k v IFDEQ 0; DELEX k IFDNE 0; SET m v IFDNE 0",
+            "k=[a] m=v !WRONGTYPE !WRONGTYPE",
         ),
         ("RPUSH k a; SET k v", "k=v"),
         (

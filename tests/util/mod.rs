@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `server.rs` | the table of releases, installing, starting, loading, saving |
 //! | `resp.rs` | a RESP2 client |
+//! | `writes.rs`, `families.rs` | random write commands |
+//! | `replayed.rs` | a log replayed, and its keyspace as text |
 //! | `rng.rs` | seeded random numbers |
 //! | `dataset/` | fills a server with every type in every encoding |
+//! | `every.rs` | one command of each kind |
 //! | `expect.rs` | reads every key of a server over the protocol |
 //! | `compare.rs` | compares those keys with another server's, and with JSON |
 //! | `filled.rs` | a full server, its file and its keys in one step |
-//! | `writes.rs` | random writes for logs |
 //!
 //! A test over the real servers looks like this:
 //!
@@ -31,8 +33,11 @@
 
 pub(crate) mod compare;
 pub(crate) mod dataset;
+pub(crate) mod every;
 pub(crate) mod expect;
+pub(crate) mod families;
 pub(crate) mod filled;
+pub(crate) mod replayed;
 pub(crate) mod resp;
 pub(crate) mod rng;
 pub(crate) mod server;

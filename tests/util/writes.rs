@@ -16,6 +16,9 @@ pub(crate) struct Writes {
     pub(crate) unstable: bool,
 }
 
+/// XXH3 of the value `same`, as `DIGEST` answers it.
+const DIGEST_OF_SAME: &str = "877f0f22d94aaf10";
+
 /// Far from now: nothing expires during a test.
 const FAR_MS: u64 = 4_102_444_800_000;
 
@@ -31,18 +34,24 @@ impl Writes {
     fn key(&mut self, kind: &str) -> String {
         // Now and then a key of any type.
         let kind = if self.rng.one_in(60) {
-            *self.rng.pick(&["s", "h", "l", "t", "z", "b", "g"])
+            *self
+                .rng
+                .pick(&["s", "h", "l", "t", "z", "b", "g", "p", "x", "v"])
         } else {
             kind
         };
-        format!("{kind}{}", self.rng.below(5))
+        // Few keys, so that commands meet.
+        let most = if self.rng.one_in(2) { 2 } else { 5 };
+        format!("{kind}{}", self.rng.below(most))
     }
 
     fn member(&mut self) -> Vec<u8> {
-        match self.rng.below(20) {
+        match self.rng.below(40) {
             0 => self.rng.bytes(5),
             1 => vec![b'm'; 70],
-            2..6 => self.rng.below(30).to_string().into_bytes(),
+            2..9 => self.rng.below(30).to_string().into_bytes(),
+            // A few that come again and again, so that commands find them.
+            9..25 => format!("m{}", self.rng.below(6)).into_bytes(),
             _ => format!("m{}", self.rng.below(40)).into_bytes(),
         }
     }
@@ -124,21 +133,45 @@ impl Writes {
             3 => command!["set", key, value, "NX"],
             4 => command!["SET", key, value, "XX", "GET"],
             5 => command!["SET", key, value, "KEEPTTL"],
-            6 => command!["SET", key, value, "PXAT", ms],
+            6 => match self.rng.below(4) {
+                0 => command!["SET", key, value, "PXAT", ms],
+                1 => command!["SET", key, value, "EXAT", ms / 1000, "GET"],
+                2 => command!["SET", key, value, "NX", "PX", ms / 1000],
+                _ => command!["SET", key, value, "NX", "GET"],
+            },
             7 => command!["SET", key, value, "EX", ms / 1000],
             8 => command!["SETEX", key, ms / 100_000, value],
             9 => command!["PSETEX", key, ms / 1000, value],
             10 => command!["SETNX", key, value],
             11 => command!["GETSET", key, value],
             12 => command!["GETDEL", key],
-            13 => command!["GETEX", key, "PXAT", ms],
+            13 => match self.rng.below(4) {
+                0 => command!["GETEX", key, "PXAT", ms],
+                1 => command!["GETEX", key, "EX", ms / 1000],
+                2 => command!["GETEX", key, "PX", ms / 1000],
+                _ => command!["GETEX", key, "EXAT", ms / 1000],
+            },
             14 => command!["GETEX", key, "PERSIST"],
             15..17 => command!["APPEND", key, value],
             17 => command!["INCR", key],
-            18 => command!["DECRBY", key, self.index()],
-            19 => command!["INCRBY", key, self.rng.next() as i64 >> 20],
+            18 => match self.rng.below(3) {
+                0 => command!["DECR", key],
+                1 => command!["DECR", format!("counter{}", self.rng.below(3))],
+                _ => command!["DECRBY", key, self.index()],
+            },
+            19 => match self.rng.below(2) {
+                0 => command!["INCRBY", key, self.rng.next() as i64 >> 20],
+                _ => command![
+                    "INCRBY",
+                    format!("counter{}", self.rng.below(3)),
+                    self.index()
+                ],
+            },
             // Before 6.0 the log says SET, which loses the deadline that the key keeps.
-            20 if !self.release.redis_since(6, 0) && !self.unstable => command!["INCR", key],
+            20 if !self.release.redis_since(6, 0) && !self.unstable => {
+                let key = format!("counter{}", self.rng.below(3));
+                command!["INCRBYFLOAT", key, "0.5"]
+            }
             20 => {
                 let by = *self
                     .rng
@@ -152,18 +185,39 @@ impl Writes {
                 command!["MSET", key, value, other, second]
             }
             23 => {
-                let other = self.key("s");
-                command!["MSETNX", key, value, other, "second"]
+                let new = format!("new{}", self.rng.below(1000));
+                let other = format!("new{}", self.rng.below(1000));
+                command!["MSETNX", new, value, other, "second"]
             }
             24 => {
                 let other = self.key("s");
                 let ttl = *self.rng.pick(&["KEEPTTL", "NX", "XX"]);
-                command!["MSETEX", 2, key, value, other, "ex", ttl]
+                command!["MSETEX", 2, key, value, other, "second", ttl]
             }
-            25 => command!["MSETEX", 1, key, value, "PX", ms / 1000],
-            26 => command!["SET", key, value, "IFEQ", "same"],
+            25 => match self.rng.below(4) {
+                0 => command!["MSETEX", 1, key, value, "PX", ms / 1000],
+                1 => command!["MSETEX", 1, key, value, "XX", "EXAT", ms / 1000],
+                2 => command!["MSETEX", 1, key, value, "PXAT", ms, "NX"],
+                _ => command!["MSETEX", 1, key, value, "ex", ms / 100_000],
+            },
+            26 => {
+                // The digests of `same` and of a value that is not there.
+                let how = *self.rng.pick(&["IFEQ", "IFNE", "IFDEQ", "IFDNE", "ifdne"]);
+                let with = match how.len() {
+                    4 => "same",
+                    _ => *self.rng.pick(&[DIGEST_OF_SAME, "0123456789abcdef"]),
+                };
+                match self.rng.below(4) {
+                    0 => command!["SET", key, value, how, with, "PX", ms / 1000],
+                    1 => command!["DELEX", key, how, with],
+                    _ => command!["SET", key, value, how, with],
+                }
+            }
             27 => command!["SET", key, "same"],
-            28 => command!["DELEX", key, "IFEQ", "same"],
+            28 => match self.rng.below(2) {
+                0 => command!["DELEX", key, "IFEQ", "same"],
+                _ => command!["DELEX", key],
+            },
             _ => command!["DELIFEQ", key, "same"],
         }
     }
@@ -225,8 +279,8 @@ impl Writes {
         let item = self.member();
         let second = self.value();
         match self.rng.below(20) {
-            0..3 => command!["RPUSH", key, item, second],
-            3..5 => command!["LPUSH", key, item, second, "x", "y"],
+            0..3 => command!["RPUSH", key, item, second, "m1"],
+            3..5 => command!["LPUSH", key, item, second, "x", "m2"],
             5 => command!["LPUSHX", key, item],
             6 => command!["RPUSHX", key, item, second],
             7 => command!["LPOP", key],
@@ -421,7 +475,7 @@ impl Writes {
     }
 
     pub(crate) fn hyperloglog(&mut self) -> Command {
-        let key = self.key("h");
+        let key = self.key("p");
         match self.rng.below(8) {
             0..4 => {
                 let mut command = command!["PFADD", key];
@@ -432,7 +486,7 @@ impl Writes {
                 command
             }
             4 => {
-                let (a, b) = (self.key("h"), self.key("h"));
+                let (a, b) = (self.key("p"), self.key("p"));
                 command!["PFMERGE", key, a, b]
             }
             5 => command!["PFMERGE", key],
@@ -601,7 +655,9 @@ impl Writes {
     }
 
     pub(crate) fn keys(&mut self) -> Command {
-        let kind = *self.rng.pick(&["s", "l", "t", "z", "h", "b", "g"]);
+        let kind = *self
+            .rng
+            .pick(&["s", "l", "t", "z", "p", "b", "g", "h", "x", "v"]);
         let (key, other) = (self.key(kind), self.key(kind));
         let ms = self.deadline_ms();
         match self.rng.below(24) {
@@ -610,21 +666,40 @@ impl Writes {
             2 => command!["RENAME", key, other],
             3 => command!["RENAMENX", key, other],
             4..6 => command!["COPY", key, other, "REPLACE"],
-            6 => command!["COPY", key, other, "DB", self.rng.below(4)],
+            6 => match self.rng.below(2) {
+                0 => command!["COPY", key, other, "DB", self.rng.below(4)],
+                _ => command!["COPY", key, other, "REPLACE", "DB", self.rng.below(4)],
+            },
             7 => command!["MOVE", key, self.rng.below(4)],
             8 => command!["PERSIST", key],
             9..12 => command!["PEXPIREAT", key, ms],
-            12 => command!["EXPIRE", key, ms / 1000],
+            12 => match self.rng.below(3) {
+                0 => command!["EXPIRE", key, ms / 1000, "NX"],
+                1 => command!["EXPIRE", key, ms / 1000, "GT"],
+                _ => command!["EXPIRE", key, ms / 1000],
+            },
             13 => command!["PEXPIRE", key, ms],
             14 => command!["EXPIREAT", key, ms / 1000],
             15..19 => {
                 let flag = *self.rng.pick(&["NX", "XX", "GT", "LT"]);
                 command!["PEXPIREAT", key, ms, flag]
             }
+            19 if self.rng.one_in(3) => {
+                // Where nothing much is, so that it does not end what goes on.
+                let new = format!("new{}", self.rng.below(1000));
+                command!["RENAMENX", key, new]
+            }
             19 => command!["SWAPDB", self.rng.below(4), self.rng.below(4)],
             20 if self.rng.one_in(20) => command!["FLUSHDB"],
             20 if self.rng.one_in(40) => command!["FLUSHALL"],
-            21 | 22 => command!["SELECT", self.rng.below(4)],
+            21 | 22 => {
+                let db = if self.rng.one_in(2) {
+                    0
+                } else {
+                    self.rng.below(4)
+                };
+                command!["SELECT", db]
+            }
             _ => command!["EXPIRE", key, -5],
         }
     }
