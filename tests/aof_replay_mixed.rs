@@ -164,17 +164,25 @@ impl Session<'_> {
 
 fn assert_same(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>, label: &str) {
     for key in ours.keys().chain(theirs.keys()) {
-        assert_eq!(
-            ours.get(key),
-            theirs.get(key),
-            "{label}: {key}:\nreplayed {}\nserver   {}",
-            ours.get(key).map_or("", String::as_str),
-            theirs.get(key).map_or("", String::as_str),
-        );
+        let text = |all: &BTreeMap<String, String>| all.get(key).cloned().unwrap_or_default();
+        let (ours, theirs) = (text(ours), text(theirs));
+        if ours != theirs {
+            let both = ours.chars().zip(theirs.chars());
+            let same = both.take_while(|(a, b)| a == b).count();
+            // What is equal is long and says nothing.
+            let show = |text: &str| {
+                text.chars()
+                    .skip(same.saturating_sub(80))
+                    .take(300)
+                    .collect()
+            };
+            let (ours, theirs): (String, String) = (show(&ours), show(&theirs));
+            panic!("{label}: {key}: from character {same}\nreplayed {ours}\nserver   {theirs}");
+        }
     }
 }
 
-/// A digest, and every key but streams: of those a server's file says more than its log.
+/// Every key but streams: of those a server's file says more than its log.
 fn without_streams(lines: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let lines = lines.iter();
     lines

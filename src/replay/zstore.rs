@@ -21,22 +21,23 @@ enum Aggregate {
 }
 
 impl Aggregate {
+    /// Of 0 and -0 neither is less, and the first one stays.
     fn join(self, a: f64, b: f64) -> f64 {
         match self {
             // The infinities cancel out.
             Aggregate::Sum | Aggregate::Count => or_zero(a + b),
             Aggregate::Min => {
-                if a < b {
-                    a
-                } else {
+                if b < a {
                     b
+                } else {
+                    a
                 }
             }
             Aggregate::Max => {
-                if a > b {
-                    a
-                } else {
+                if b > a {
                     b
+                } else {
+                    a
                 }
             }
         }
