@@ -249,6 +249,12 @@ fn round(release: Release, preamble: &str, seed: u64) -> BTreeSet<String> {
             session.writer.say(line);
         }
     }
+    session.writer.say("RPUSH e:dumped a b");
+    let payload = session.writer.say("DUMP e:dumped").bytes();
+    for name in ["RESTORE", "RESTORE-ASKING"] {
+        let command = command![name, format!("e:{name}"), 0, payload];
+        session.writer.send(&command);
+    }
     let mut seen = BTreeSet::new();
     for stage in 0..3 {
         for _ in 0..200 {

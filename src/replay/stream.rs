@@ -51,11 +51,6 @@ impl Add {
             return Err(Reject::WrongArity);
         }
         let id = stream_id::parse_new(args.get(at))?;
-        if id == NewId::Given(StreamId::MIN) {
-            return Err(Reject::error(
-                "ERR The ID specified in XADD must be greater than 0-0",
-            ));
-        }
         Ok(Add {
             no_mkstream,
             trim,
@@ -94,6 +89,18 @@ pub(super) fn xadd<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let add = Add::parse(args)?;
+    if add.id == NewId::Given(StreamId::MIN) {
+        let stream = replayer.get::<Stream<'a>>(args.get(1))?;
+        if stream.is_none() && add.trim.empties() {
+            // So Redis 5.0 rewrites a stream that never had an entry. It refuses that
+            // record when it loads it, but has made the stream by then.
+            replayer.upsert(args, 1, |_: &mut Stream<'a>| Ok(()))?;
+            return Ok(Reply::Nil);
+        }
+        return Err(Reject::error(
+            "ERR The ID specified in XADD must be greater than 0-0",
+        ));
+    }
     if let (Some(message), NewId::Auto) = (add.message, add.id) {
         // Servers log a new message with its id, so `*` stands for a repeated one.
         message.find(args, replayer.get::<Stream<'a>>(args.get(1))?)?;
@@ -279,6 +286,10 @@ mod tests {
         Session::new().all(&[
             ("XADD s NOMKSTREAM 1-1 a b", "nil"),
             ("XADD s 0-0 a b", "!ERR"),
+            ("XADD s MAXLEN 1 0-0 a b", "!ERR"),
+            ("XADD empty MAXLEN 0 0-0 x y", "nil"),
+            ("XSETID empty 0-0", "OK"),
+            ("XADD empty MAXLEN 0 0-0 x y", "!ERR"),
             ("XADD s 0-* a b", "0-1"),
             ("XADD s 0-* a b", "0-2"),
             ("XADD s 0-2 a b", "!ERR"),

@@ -124,6 +124,15 @@ impl TrimOptions {
         self.trim.is_some()
     }
 
+    /// Whether nothing is to stay.
+    pub(super) fn empties(&self) -> bool {
+        let all = Trim {
+            threshold: Threshold::MaxLen(0),
+            approximate: false,
+        };
+        self.trim == Some(all)
+    }
+
     /// Refuses what cannot be done exactly: an approximate threshold below which there
     /// are entries, because where a server's nodes begin is not known. No log of a
     /// server holds one, they are rewritten to what they did.
