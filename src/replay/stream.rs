@@ -387,6 +387,7 @@ mod tests {
             ("XCLAIM s g e 0 7-0 TIME 9 FORCE JUSTID", "[]"),
         ];
         for (flavor, taken, new) in [
+            (Flavor::redis(5, 0), "1", "0"),
             (Flavor::redis(6, 2), "1", "1"),
             (Flavor::redis(7, 0), "0", "1"),
             (Flavor::redis(7, 4), "0", "0"),

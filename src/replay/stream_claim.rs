@@ -14,7 +14,7 @@ use crate::store::{Group, Stream, StreamId};
 struct Rules {
     /// Such an entry goes when it is claimed; before 7.0 it changes its owner.
     drops_deleted: bool,
-    /// A consumer is made even if nothing can be claimed (7.2).
+    /// A consumer is made even if nothing can be claimed (before 6.2, and from 7.2 on).
     creates_consumer: bool,
 }
 
@@ -24,7 +24,7 @@ impl Rules {
             |version| flavor.product == Product::Valkey || (flavor.major, flavor.minor) >= version;
         Rules {
             drops_deleted: since((7, 0)),
-            creates_consumer: since((7, 2)),
+            creates_consumer: since((7, 2)) || !since((6, 2)),
         }
     }
 }
