@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::export::{export_record, module_fields};
 use super::pipeline::{Pipe, Pipeline, Work};
+use super::selected::is_selected;
 use crate::error::{Error, Result};
 use crate::json::Document;
 use crate::json::native::{Header, ModuleAuxRecord};
@@ -185,18 +186,8 @@ impl<D: Document + Send> Work for Worker<'_, D> {
 impl<D: Document> Worker<'_, D> {
     /// Writes a record, unless no filter wants it.
     fn record(&mut self, record: &Record<'_>) -> Result<bool> {
-        let selection = &self.options.selection;
-        if !selection.is_everything() {
-            let is_wanted = selection.matches(
-                record.db,
-                record.key_bytes(&mut self.key_scratch)?,
-                record.value_type(),
-                record.expire_at_ms,
-                Some(record.encoded_len()),
-            );
-            if !is_wanted {
-                return Ok(false);
-            }
+        if !is_selected(&self.options.selection, record, &mut self.key_scratch)? {
+            return Ok(false);
         }
         let sink = &mut self.part.fragment;
         export_record(record, &mut self.scratch, &mut self.key_scratch, sink)?;

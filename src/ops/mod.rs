@@ -14,5 +14,6 @@ mod rdb_check;
 mod rdb_ledger;
 pub mod rdb_write;
 pub mod replay;
+pub mod selected;
 pub mod value_checks;
 pub mod verify;

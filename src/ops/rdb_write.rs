@@ -18,6 +18,7 @@ use super::export_store::{export_entry, value_type};
 use super::losses::{self, KeyPlace};
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::Part as Ledger;
+use super::selected::is_selected;
 use super::value_checks::ValueChecks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::loss::{Loss, Losses, Note};
@@ -309,19 +310,6 @@ impl WriteOptions {
     fn writes_slot_hints(&self) -> bool {
         self.selection.is_everything() && self.target.slot_hints() != SlotHints::None
     }
-
-    fn selects(&self, record: &Record<'_>, key_scratch: &mut Vec<u8>) -> Result<bool> {
-        if self.selection.is_everything() {
-            return Ok(true);
-        }
-        Ok(self.selection.matches(
-            record.db,
-            record.key_bytes(key_scratch)?,
-            record.value_type(),
-            record.expire_at_ms,
-            Some(record.encoded_len()),
-        ))
-    }
 }
 
 impl Surveyor<'_> {
@@ -335,7 +323,7 @@ impl Surveyor<'_> {
     }
 
     fn look_at(&mut self, record: &Record<'_>) -> Result<()> {
-        if !self.options.selects(record, &mut self.key_scratch)? {
+        if !is_selected(&self.options.selection, record, &mut self.key_scratch)? {
             return Ok(());
         }
         let key = record.key_bytes(&mut self.key_scratch)?;
@@ -670,7 +658,7 @@ impl Copier<'_> {
     /// Writes a record, unless no filter wants it or the target has no place for it.
     fn write(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<()> {
         let options = self.options;
-        if !options.selects(record, &mut self.key_scratch)? {
+        if !is_selected(&options.selection, record, &mut self.key_scratch)? {
             self.part.written.left_out += 1;
             return Ok(());
         }

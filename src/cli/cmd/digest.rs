@@ -12,6 +12,7 @@ use rdbkit::ops::digest::{DigestOptions, Digested, PerKey, digest_rdb, digest_st
 use rdbkit::ops::export_store::value_type;
 use rdbkit::ops::import::digest_json;
 use rdbkit::ops::log::Log;
+use rdbkit::ops::selected::is_selected;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Record};
 use rdbkit::report::table::grouped;
 use rdbkit::select::Selection;
@@ -94,19 +95,7 @@ fn digest(args: &DigestArgs, printer: &Printer) -> Result<Digested> {
     let (origin, source) = input.into_parts();
     let _progress = Progress::watch(printer, origin.progress());
     let mut key_scratch = Vec::new();
-    let wants = |record: &Record<'_>| {
-        if selection.is_everything() {
-            return Ok(true);
-        }
-        let key = record.key_bytes(&mut key_scratch)?;
-        Ok(selection.matches(
-            record.db,
-            key,
-            record.value_type(),
-            record.expire_at_ms,
-            Some(record.encoded_len()),
-        ))
-    };
+    let wants = |record: &Record<'_>| is_selected(&selection, record, &mut key_scratch);
     if origin.kind() == Kind::DumpPayload {
         let mut reader = PayloadReader::new(source.data(), ChecksumMode::Require);
         return digest_rdb(&mut reader, options, wants, print_key)

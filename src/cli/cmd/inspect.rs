@@ -10,6 +10,7 @@ use rdbkit::json::reader::JsonKey;
 use rdbkit::ops::inspect::{Inspection, inspect_json, inspect_rdb};
 use rdbkit::ops::inspect_log::{LogInspection, inspect_log};
 use rdbkit::ops::log::Log;
+use rdbkit::ops::selected::is_selected;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::inspection::{self, Subject};
 use rdbkit::report::lines;
@@ -84,19 +85,8 @@ fn look(
     subject.bytes = origin.progress().total();
     let _progress = Progress::watch(printer, origin.progress());
     let mut key_scratch = Vec::new();
-    let chosen = |record: &rdbkit::rdb::Record<'_>| {
-        if selection.is_everything() {
-            return Ok(true);
-        }
-        let key = record.key_bytes(&mut key_scratch)?;
-        Ok(selection.matches(
-            record.db,
-            key,
-            record.value_type(),
-            record.expire_at_ms,
-            Some(record.encoded_len()),
-        ))
-    };
+    let chosen =
+        |record: &rdbkit::rdb::Record<'_>| is_selected(selection, record, &mut key_scratch);
     if origin.kind() == Kind::DumpPayload {
         subject.kind = "DUMP payload".to_owned();
         let mut reader = PayloadReader::new(source.data(), ChecksumMode::Report);

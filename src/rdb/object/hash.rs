@@ -26,7 +26,7 @@
 use nom::number::streaming::le_i64;
 
 use super::blobs::Kind;
-use super::{RawValue, Scratch, skip_strings};
+use super::{RawValue, Scratch, pairs, skip_strings};
 use crate::bytes::Text;
 use crate::encoding::{Listpack, Ziplist, Zipmap};
 use crate::error::{Code, Fail, Flaw, Parsed, Result};
@@ -254,7 +254,7 @@ impl Hash<'_> {
             }
             Layout::Ziplist => {
                 let (_, bytes) = scratch.blob(Kind::Ziplist, input)?;
-                pairs(
+                fields(
                     Ziplist::new(bytes).map_err(flawed)?.iter(),
                     bytes.len(),
                     |field, value| f(field, value, None),
@@ -263,7 +263,7 @@ impl Hash<'_> {
             }
             Layout::Listpack => {
                 let (_, bytes) = scratch.blob(Kind::Listpack, input)?;
-                pairs(
+                fields(
                     Listpack::new(bytes).map_err(flawed)?.iter(),
                     bytes.len(),
                     |field, value| f(field, value, None),
@@ -310,31 +310,22 @@ impl Hash<'_> {
     }
 }
 
-/// A deadline that a server would accept.
-fn deadline(at: u64) -> Option<i64> {
-    (at <= MAX_FIELD_DEADLINE_MS).then_some(at as i64)
-}
-
-/// Passes elements on in twos.
-fn pairs<'b>(
-    mut elements: impl Iterator<Item = Result<Text<'b>, Flaw>>,
+/// Passes on elements in twos.
+fn fields<'b>(
+    elements: impl Iterator<Item = Result<Text<'b>, Flaw>>,
     end: usize,
     mut f: impl FnMut(Text<'b>, Text<'b>),
 ) -> Result<(), Flaw> {
-    while let Some(field) = elements.next() {
-        let field = field?;
-        let Some(value) = elements.next() else {
-            return Err(Flaw::new(
-                Code::BadHash,
-                end,
-                "elements of a hash",
-                "an even number",
-                "an odd one",
-            ));
-        };
-        f(field, value?);
-    }
-    Ok(())
+    let what = "elements of a hash";
+    pairs(elements, end, Code::BadHash, what, |field, value| {
+        f(field, value);
+        Ok(())
+    })
+}
+
+/// A deadline that a server would accept.
+fn deadline(at: u64) -> Option<i64> {
+    (at <= MAX_FIELD_DEADLINE_MS).then_some(at as i64)
 }
 
 /// Passes on the fields of types 23 and 25.

@@ -20,7 +20,8 @@ use super::constants::TypeByte;
 use super::dialect::{Dialect, Family};
 use super::string::skip_string;
 use super::template::Templates;
-use crate::error::{Error, ErrorKind, Fail, Parsed};
+use crate::bytes::Text;
+use crate::error::{Code, Error, ErrorKind, Fail, Flaw, Parsed};
 use crate::model::ValueType;
 
 pub use array::{Array, ArrayElement};
@@ -167,6 +168,24 @@ pub(crate) fn skip_strings(mut input: &[u8], n: u64) -> Parsed<'_, ()> {
         (input, ()) = skip_string(input)?;
     }
     Ok((input, ()))
+}
+
+/// Passes on the elements of a blob in twos; `what` they are is said where one is alone.
+fn pairs<'b>(
+    mut elements: impl Iterator<Item = Result<Text<'b>, Flaw>>,
+    end: usize,
+    code: Code,
+    what: &'static str,
+    mut f: impl FnMut(Text<'b>, Text<'b>) -> Result<(), Flaw>,
+) -> Result<(), Flaw> {
+    while let Some(first) = elements.next() {
+        let first = first?;
+        let Some(second) = elements.next() else {
+            return Err(Flaw::new(code, end, what, "an even number", "an odd one"));
+        };
+        f(first, second?)?;
+    }
+    Ok(())
 }
 
 /// The stored form of one value, framed: all its bytes are there.

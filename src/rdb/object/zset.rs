@@ -18,7 +18,7 @@ use nom::bytes::streaming::take;
 use nom::number::streaming::{le_f64, u8};
 
 use super::blobs::Kind;
-use super::{RawValue, Scratch};
+use super::{RawValue, Scratch, pairs};
 use crate::bytes::{Text, double};
 use crate::encoding::{Listpack, Ziplist};
 use crate::error::{Code, Fail, Flaw, Parsed, Result};
@@ -321,28 +321,19 @@ fn member_at<'s>(input: &'s [u8], at: usize, scratch: &'s mut Vec<u8>) -> &'s [u
 
 /// Passes on elements in twos, the second one as a score.
 fn scored<'b>(
-    mut elements: impl Iterator<Item = Result<Text<'b>, Flaw>>,
+    elements: impl Iterator<Item = Result<Text<'b>, Flaw>>,
     end: usize,
     mut f: impl FnMut(Text<'b>, Score<'b>),
 ) -> Result<(), Flaw> {
-    while let Some(member) = elements.next() {
-        let member = member?;
-        let Some(score) = elements.next() else {
-            return Err(Flaw::new(
-                Code::BadZset,
-                end,
-                "elements of a sorted set",
-                "an even number",
-                "an odd one",
-            ));
-        };
-        let score = Score::parse(score?);
+    let what = "elements of a sorted set";
+    pairs(elements, end, Code::BadZset, what, |member, score| {
+        let score = Score::parse(score);
         if score.value.is_nan() {
             return Err(Flaw::new(Code::BadZset, end, "score", "a number", "none"));
         }
         f(member, score);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Orders two texts by the bytes that a client sees.
