@@ -128,6 +128,7 @@ fn records(ndjson: &[u8]) -> Vec<serde_json::Value> {
 
 #[test]
 fn the_json_of_every_sound_fixture_reads_back_into_the_same_dataset() {
+    let folder = tempfile::tempdir().unwrap();
     let mut read = 0;
     for fixture in fixtures() {
         if fixture.with_extension("findings.jsonl").exists() {
@@ -146,8 +147,16 @@ fn the_json_of_every_sound_fixture_reads_back_into_the_same_dataset() {
         );
         let verified = rdbkit(&json, &["verify"]);
         assert!(verified.status.success(), "{}", json.display());
-        let digests = [&fixture, &json].map(|input| rdbkit(input, &["digest"]).stdout);
+        let rdb = folder.path().join("it.rdb");
+        let made = rdbkit(
+            &json,
+            &["convert", "--force", "-q", "-o", rdb.to_str().unwrap()],
+        );
+        let stderr = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{}: {stderr}", json.display());
+        let digests = [&fixture, &json, &rdb].map(|input| rdbkit(input, &["digest"]).stdout);
         assert_eq!(digests[0], digests[1], "{}", json.display());
+        assert_eq!(digests[0], digests[2], "{} as an RDB", json.display());
         read += 1;
     }
     assert!(read > 500, "only {read} fixtures");

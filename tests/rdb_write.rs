@@ -273,6 +273,37 @@ fn file_for_its_own_release_stays_byte_for_byte() {
 }
 
 #[test]
+fn what_went_through_json_is_loaded_as_the_same_data() {
+    let seed = rng::seed(1);
+    for release in all_servers() {
+        let label = format!("{} through JSON, with RDBKIT_SEED={seed}", release.name);
+        let file = filled(release, seed);
+        let dir = tempfile::tempdir().unwrap();
+        let [first, json, second] =
+            ["first.rdb", "it.ndjson", "second.rdb"].map(|name| dir.path().join(name));
+        fs::write(&first, &file).unwrap();
+        let target = target_of(&release).to_string();
+        for (input, output, flag) in [
+            (&first, &json, "--meta"),
+            (&json, &second, &*format!("--target={target}")),
+        ] {
+            let converted = Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+                .args(["convert", flag, "-q", "-o"])
+                .args([output, input])
+                .output()
+                .unwrap();
+            let errors = String::from_utf8_lossy(&converted.stderr);
+            assert!(converted.status.success(), "{label}: {errors}");
+        }
+        let expected = digest(&file, target_of(&release).flavor(), |_| true);
+        check(&release, &second, &label);
+        let server = Server::load(release, &second).unwrap_or_else(|log| panic!("{label}:\n{log}"));
+        assert_eq!(server.digest(), expected, "{label}: DEBUG DIGEST");
+        assert_same_keys(&first, &server.save(), &label);
+    }
+}
+
+#[test]
 fn losses_are_counted_by_kind_with_their_keys() {
     let cases = [
         (

@@ -443,6 +443,12 @@ impl<'a> JsonKey<'a> {
         self.expire_at_ms
     }
 
+    /// Whether fields of a hash may have deadlines.
+    #[must_use]
+    pub fn has_field_deadlines(&self) -> bool {
+        self.deadlines.is_some()
+    }
+
     /// Index of the record in the text.
     #[must_use]
     pub fn offset(&self) -> u64 {

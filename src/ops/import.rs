@@ -140,7 +140,7 @@ pub fn verify_json(text: &[u8], report: &mut dyn FnMut(Finding)) -> Verified {
                 verified.keys += 1;
                 verified.expires += u64::from(key.expire_at_ms().is_some());
                 keys.insert(key.db(), key.key(), key.offset());
-                if let Err(error) = export_json(&key, &mut Nowhere) {
+                if let Err(error) = export_json(&key, &mut FieldDeadlines(|_| {})) {
                     verified.add(Finding::of_error(&error, Level::Error), report);
                 }
             }
@@ -163,16 +163,18 @@ pub fn verify_json(text: &[u8], report: &mut dyn FnMut(Finding)) -> Verified {
     verified
 }
 
-/// Takes keys and values and does nothing with them.
-struct Nowhere;
+/// Takes keys and values and looks at nothing but the deadlines of fields.
+pub(super) struct FieldDeadlines<F>(pub(super) F);
 
-impl ValueSink for Nowhere {
+impl<F: FnMut(i64)> ValueSink for FieldDeadlines<F> {
     fn begin_key(&mut self, _: &KeyHead<'_>) {}
     fn string(&mut self, _: Text<'_>) {}
     fn begin_value(&mut self) {}
     fn element(&mut self, _: Text<'_>) {}
     fn scored(&mut self, _: Text<'_>, _: f64) {}
-    fn field(&mut self, _: Text<'_>, _: Text<'_>, _: Option<i64>) {}
+    fn field(&mut self, _: Text<'_>, _: Text<'_>, expire_at_ms: Option<i64>) {
+        expire_at_ms.into_iter().for_each(&mut self.0);
+    }
     fn entry(&mut self, _: StreamId, _: &mut dyn Iterator<Item = (Text<'_>, Text<'_>)>) {}
     fn stream_state(&mut self, _: &StreamState) {}
     fn item(&mut self, _: u64, _: Text<'_>) {}

@@ -7,6 +7,7 @@ pub mod export_store;
 pub mod import;
 pub mod inspect;
 pub mod inspect_log;
+pub mod json_to_rdb;
 pub mod log;
 pub mod losses;
 pub mod pipeline;

@@ -53,6 +53,8 @@ pub struct WriteOptions {
     pub keep_going: bool,
     /// Copy values without looking into them.
     pub no_check: bool,
+    /// Encode every value anew, though the release reads it as it is.
+    pub fresh: bool,
     /// By how many threads.
     pub pipeline: Pipeline,
 }
@@ -68,6 +70,7 @@ impl WriteOptions {
             no_functions: false,
             keep_going: false,
             no_check: false,
+            fresh: false,
             pipeline: Pipeline::default(),
         }
     }
@@ -78,6 +81,7 @@ impl WriteOptions {
         self.selection.is_everything()
             && self.encodings == Encodings::Default
             && !self.no_functions
+            && !self.fresh
             && self.target.dialect() == source.dialect
             && source
                 .flavor
@@ -684,7 +688,8 @@ impl Copier<'_> {
             Err(_) => error,
         };
         let encoder = &mut self.encoder;
-        let copies = encoder.can_copy(record)
+        let copies = !options.fresh
+            && encoder.can_copy(record)
             && !negative_zero_would_vanish(record, options.target, &mut self.scratch)
                 .map_err(|error| key_of(error, &mut self.key_scratch))?;
         let arrives = if copies {

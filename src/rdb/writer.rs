@@ -9,11 +9,13 @@
 
 use std::io;
 
-use super::constants::Opcode;
+use super::constants::{Opcode, module_opcode};
 use super::length::encode_length;
+use super::module::{ModuleId, encode_item};
 use super::string::StringEncoder;
 use super::target::Target;
 use crate::bytes::crc64::Crc64;
+use crate::model::sink::ModuleField;
 
 /// What is gathered before the sink is called.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -114,6 +116,32 @@ impl<W: io::Write> RdbWriter<W> {
         self.buffer.push(Opcode::FUNCTION2.0);
         self.strings.encode(code, &mut self.buffer);
         self.progress()
+    }
+
+    /// Writes what a module stored beside the keys; `false` if that is no module's name, or the
+    /// release has no place for it.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn module_aux(
+        &mut self,
+        name: &str,
+        encoding_version: u16,
+        when: u64,
+        items: &[ModuleField],
+    ) -> io::Result<bool> {
+        let id = ModuleId::new(name, encoding_version).filter(|_| self.target.has_module_aux());
+        let Some(ModuleId(id)) = id else {
+            return Ok(false);
+        };
+        self.buffer.push(Opcode::MODULE_AUX.0);
+        encode_length(id, &mut self.buffer);
+        let when = ModuleField::Uint(when);
+        for item in std::iter::once(&when).chain(items) {
+            encode_item(item, &mut self.strings, &mut self.buffer);
+        }
+        encode_length(module_opcode::EOF, &mut self.buffer);
+        self.progress().map(|()| true)
     }
 
     /// Begins a database; the records that follow belong to it.

@@ -1,10 +1,15 @@
 //! `convert --to rdb`: a dataset as an RDB for a release.
 
+use std::io::Seek as _;
+
 use rdbkit::bytes::sink::{OutputFile, OutputOptions};
 use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, ErrorKind, Result, escape_key};
-use rdbkit::input::{ByteSource, Input, Kind, Origin, Purpose};
+use rdbkit::input::{ByteSource, Input, Kind, OpenOptions, Origin, Purpose};
 use rdbkit::model::loss::{Losses, Note};
+use rdbkit::num::Flavor;
+use rdbkit::ops::import::header_of_json;
+use rdbkit::ops::json_to_rdb::rdb_of_json;
 use rdbkit::ops::log::Log;
 use rdbkit::ops::pipeline::{Pipe, Pipeline};
 use rdbkit::ops::rdb_write::{
@@ -15,7 +20,6 @@ use rdbkit::rdb::{ChecksumMode, DumpPayload, Encodings, PayloadReader, RdbReader
 use rdbkit::report::Finding;
 use rdbkit::report::lines::{self, Object};
 use rdbkit::report::table::grouped;
-use rdbkit::store::Store;
 
 use super::convert::{check_end, output};
 use crate::cli::args::{ConvertArgs, Encoding};
@@ -64,10 +68,7 @@ pub(super) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
     match args.input_args.open(expanded)? {
         Opened::Records(input) => job.records(input),
         Opened::Log(log) => job.log(&log),
-        Opened::Json(input) => {
-            let what = "JSON as input of convert to an RDB".into();
-            Err(Error::new(ErrorKind::Unsupported { what }).in_file(input.origin().name()))
-        }
+        Opened::Json(input) => job.json(input),
     }
 }
 
@@ -135,18 +136,26 @@ impl Job<'_> {
             let (origin, bytes) = input.into_parts();
             return self.copy(&origin, bytes, &options, output);
         }
-        let (origin, bytes) = input.spooled()?.into_parts();
+        self.rewrite(input.spooled()?, &options, output)
+    }
+
+    /// Writes what was read and decoded, after a look at all of it.
+    fn rewrite(&self, input: Input, options: &WriteOptions, output: OutputFile) -> Result<Exit> {
+        let target = options.target;
+        let (origin, bytes) = input.into_parts();
+        let name = origin.name().to_owned();
+        let is_payload = origin.kind() == Kind::DumpPayload;
         let first_pass = match &bytes {
             ByteSource::Mapped(mapped) => mapped.clone(),
             _ => return Err(Error::new(ErrorKind::Internal("a spooled input is mapped"))),
         };
         let mode = self.checksum_mode();
         let survey = match is_payload {
-            true => survey_rdb(&mut PayloadReader::new(first_pass.data(), mode), &options),
+            true => survey_rdb(&mut PayloadReader::new(first_pass.data(), mode), options),
             false => {
                 let reader = RdbReader::new(first_pass);
                 let unchecked = reader.checksum(ChecksumMode::Skip);
-                survey_rdb(&mut unchecked.at_offset(origin.base_offset()), &options)
+                survey_rdb(&mut unchecked.at_offset(origin.base_offset()), options)
             }
         }
         .map_err(|error| origin.explain(error))?;
@@ -158,18 +167,45 @@ impl Job<'_> {
         let written = match is_payload {
             true => {
                 let mut reader = PayloadReader::new(bytes.data(), mode);
-                self.write(&mut reader, &origin, &options, &survey, &mut output)?
+                self.write(&mut reader, &origin, options, &survey, &mut output)?
             }
             false => {
                 let reader = RdbReader::new(bytes).at_offset(origin.base_offset());
                 let mut reader = reader.checksum(mode);
-                let written = self.write(&mut reader, &origin, &options, &survey, &mut output)?;
+                let written = self.write(&mut reader, &origin, options, &survey, &mut output)?;
                 check_end(&origin, reader, self.printer)?;
                 written
             }
         };
         drop(progress);
         self.finish(&name, output, target, &survey, &written, Exit::Done)
+    }
+
+    /// Writes the keys of rdbkit's own JSON.
+    fn json(&self, input: Input) -> Result<Exit> {
+        let (origin, text) = input.into_parts();
+        let file_id = origin.file_id();
+        let header = header_of_json(text.data()).map_err(|error| origin.explain(error))?;
+        let named = header.as_ref().and_then(|header| header.flavor.as_deref());
+        let cannot_write = |e| Error::io("cannot write a temporary file", e).in_file(origin.name());
+        let file = tempfile::tempfile().map_err(cannot_write)?;
+        let mut file = rdb_of_json(text.data(), file).map_err(|error| origin.explain(error))?;
+        origin.check_unchanged()?;
+        file.rewind().map_err(cannot_write)?;
+        let options = OpenOptions::new().as_kind(Kind::Rdb);
+        let interim = Input::from_reader(origin.name(), file, &options)?.spooled()?;
+        let (interim_origin, rdb) = interim.into_parts();
+        let flavor = named.and_then(Flavor::parse);
+        let target = match self.target.or(flavor.and_then(Target::nearest)) {
+            Some(target) => target,
+            None => self.lowest_target(origin.name(), false, |options| {
+                survey_rdb(&mut RdbReader::from_slice(rdb.data()), options)
+            })?,
+        };
+        let mut options = self.options(target)?;
+        options.fresh = true;
+        let output = self.open_output(file_id)?;
+        self.rewrite(Input::from_parts(interim_origin, rdb), &options, output)
     }
 
     fn checksum_mode(&self) -> ChecksumMode {
@@ -238,7 +274,9 @@ impl Job<'_> {
                 ))
                 .in_file(log.name())
             })?,
-            (None, None) => self.lowest_target(store, log)?,
+            (None, None) => self.lowest_target(log.name(), log.set.is_some(), |options| {
+                Ok(survey_store(store, options))
+            })?,
         };
         let options = self.options(target)?;
         let survey = survey_store(store, &options);
@@ -254,9 +292,14 @@ impl Job<'_> {
     }
 
     /// The oldest usual release that has a place for everything.
-    fn lowest_target(&self, store: &Store<'_>, log: &Log) -> Result<&'static Target> {
+    fn lowest_target(
+        &self,
+        name: &str,
+        has_parts: bool,
+        survey: impl Fn(&WriteOptions) -> Result<Survey>,
+    ) -> Result<&'static Target> {
         let mut chosen = None;
-        for name in [
+        for release in [
             "redis-6.2",
             "redis-7.0",
             "redis-7.4",
@@ -264,24 +307,20 @@ impl Job<'_> {
             "redis-8.8",
         ] {
             // Only newer releases divide a log into parts.
-            if log.set.is_some() && name == "redis-6.2" {
+            if has_parts && release == "redis-6.2" {
                 continue;
             }
-            let Some(target) = Target::named(name) else {
+            let Some(target) = Target::named(release) else {
                 continue;
             };
             chosen = Some(target);
-            if !survey_store(store, &self.options(target)?)
-                .losses
-                .loses_data()
-            {
+            if !survey(&self.options(target)?)?.losses.loses_data() {
                 break;
             }
         }
         let target = chosen.ok_or_else(|| Error::new(ErrorKind::Internal("there are targets")))?;
         self.printer.note(&format!(
-            "{}: does not say which release wrote it; written for {target} (--target)",
-            log.name()
+            "{name}: does not say which release wrote it; written for {target} (--target)"
         ));
         Ok(target)
     }
