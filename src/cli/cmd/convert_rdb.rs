@@ -204,6 +204,8 @@ impl Job<'_> {
         };
         let mut options = self.options(target)?;
         options.fresh = true;
+        // The reader has checked them; the interim file's release is stricter than some sources.
+        options.no_check = true;
         let output = self.open_output(file_id)?;
         self.rewrite(Input::from_parts(interim_origin, rdb), &options, output)
     }
