@@ -88,6 +88,8 @@ fn round(release: Release, seed: u64) {
         .iter()
         .map(|finding| format!("{finding:?}"))
         .filter(|text| !text.contains("after writing"))
+        // 2.8 got the library in its last patches.
+        .filter(|text| !text.contains("global variable 'bit'"))
         .collect();
     assert!(unexpected.is_empty(), "{label}: {unexpected:#?}");
     let digest = digest_store(&replayed.replayer.store, options.replay.flavor, 0).unwrap();

@@ -31,6 +31,15 @@ impl StreamId {
             None => Some(StreamId::new(self.ms.checked_add(1)?, 0)),
         }
     }
+
+    /// The id before this one; nothing comes before `0-0`.
+    #[must_use]
+    pub fn previous(self) -> Option<Self> {
+        match self.seq.checked_sub(1) {
+            Some(seq) => Some(StreamId::new(self.ms, seq)),
+            None => Some(StreamId::new(self.ms.checked_sub(1)?, u64::MAX)),
+        }
+    }
 }
 
 impl fmt::Display for StreamId {

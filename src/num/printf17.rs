@@ -1,16 +1,27 @@
-//! C's `%.17g`, which Redis before 7.2 prints scores with.
+//! C's `%.17g`, which Redis before 7.2 prints scores with, and with fewer digits.
 //!
-//! Seventeen significant digits of the exact value, ties to even; fixed notation
-//! for decimal exponents -5 to 16, else `d.ddde±XX` with at least two exponent
-//! digits; trailing zeros and a bare point removed.
+//! Significant digits of the exact value, ties to even; fixed notation for decimal
+//! exponents from -4 to one less than there are digits, else `d.ddde±XX` with at least
+//! two exponent digits; trailing zeros and a bare point removed.
 
 use std::fmt::Write as _;
 
 use super::text::NumText;
 
+/// The most digits there are.
+const DIGITS: usize = 17;
+
 /// Prints `value` as `printf("%.17g")`; NaN as `nan`.
 #[must_use]
 pub fn text(value: f64) -> NumText {
+    general(value, DIGITS)
+}
+
+/// Prints `value` with 1 to 17 significant digits, as `printf("%.14g")` does with 14; NaN
+/// as `nan`.
+#[must_use]
+pub fn general(value: f64, digits: usize) -> NumText {
+    let precision = digits.clamp(1, DIGITS);
     let mut text = NumText::new();
     if value.is_nan() {
         text.push(b"nan");
@@ -23,7 +34,7 @@ pub fn text(value: f64) -> NumText {
         text.push(b"inf");
         return text;
     }
-    let (digits, exponent) = seventeen_digits(value.abs());
+    let (digits, exponent) = significant_digits(value.abs(), precision);
     let kept = digits.iter().rposition(|digit| *digit != b'0');
     let Some(digits) = kept.map(|last| &digits[..=last]) else {
         text.push(b"0");
@@ -35,7 +46,7 @@ pub fn text(value: f64) -> NumText {
             text.push_zeros(exponent.unsigned_abs() as usize - 1);
             text.push(digits);
         }
-        0..17 => {
+        0.. if (exponent as usize) < precision => {
             let whole = exponent as usize + 1;
             match digits.split_at_checked(whole) {
                 Some((whole, fraction)) if !fraction.is_empty() => {
@@ -63,14 +74,14 @@ pub fn text(value: f64) -> NumText {
     text
 }
 
-/// The digits of `d.dddddddddddddddd` times ten to the exponent, ties to even.
-fn seventeen_digits(value: f64) -> ([u8; 17], i32) {
+/// The digits of `d.ddd..` times ten to the exponent, ties to even; zeros behind them.
+fn significant_digits(value: f64, precision: usize) -> ([u8; DIGITS], i32) {
     // Rust prints the exact value too; only the layout is C's own.
     let mut scientific = NumText::new();
-    // 17 digits, a point, `e` and at most four more bytes.
-    let _ = write!(scientific, "{value:.16e}");
+    // At most 17 digits, a point, `e` and at most four more bytes.
+    let _ = write!(scientific, "{value:.*e}", precision - 1);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or(("0", "0"));
-    let mut digits = [b'0'; 17];
+    let mut digits = [b'0'; DIGITS];
     let found = mantissa.bytes().filter(u8::is_ascii_digit);
     for (digit, found) in digits.iter_mut().zip(found) {
         *digit = found;
@@ -104,6 +115,26 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(text(value), expected);
+        }
+    }
+
+    #[test]
+    fn fewer_digits_match_c() {
+        let cases = [
+            (0.1, 14, "0.1"),
+            (1.0 / 3.0, 14, "0.33333333333333"),
+            (1e14, 14, "1e+14"),
+            (99_999_999_999_999.0, 14, "99999999999999"),
+            (999_999_999_999_999.0, 14, "1e+15"),
+            (123.456, 3, "123"),
+            (9.99, 1, "1e+01"),
+            (0.5, 1, "0.5"),
+            (2.5, 1, "2"),
+            (0.0001, 2, "0.0001"),
+            (0.00001, 2, "1e-05"),
+        ];
+        for (value, digits, expected) in cases {
+            assert_eq!(&*general(value, digits), expected);
         }
     }
 

@@ -18,6 +18,15 @@ fn bit_offset(text: &[u8], width: Option<u32>) -> Result<u64, Reject> {
     n.and_then(|n| n.checked_mul(factor)).ok_or(BAD_OFFSET)
 }
 
+/// The offset of GETBIT, which has to lie in the longest string.
+#[cfg(feature = "lua")]
+pub(super) fn string_bit_offset(text: &[u8]) -> Result<u64, Reject> {
+    bit_offset(text, None).and_then(|offset| {
+        let is_in_reach = offset >> 3 < 512 << 20;
+        is_in_reach.then_some(offset).ok_or(BAD_OFFSET)
+    })
+}
+
 /// Pads with zeros so that the bit before `end` is there.
 fn room_for(bytes: &mut Vec<u8>, end: u64) -> Result<(), Reject> {
     let len = usize::try_from(end.div_ceil(8)).unwrap_or(usize::MAX);
@@ -50,7 +59,7 @@ pub(super) fn setbit<'a>(
 }
 
 /// `width` bits from `offset` on; what lies behind the end is zero.
-fn read_bits(bytes: &[u8], offset: u64, width: u32) -> u64 {
+pub(super) fn read_bits(bytes: &[u8], offset: u64, width: u32) -> u64 {
     (0..u64::from(width)).fold(0, |value, at| {
         let bit = offset.saturating_add(at);
         let byte = usize::try_from(bit / 8).ok().and_then(|at| bytes.get(at));

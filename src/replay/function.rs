@@ -245,6 +245,11 @@ pub(super) fn script_flush<'a>(
 ) -> Result<Reply<'a>, Reject> {
     check_flush_mode(args)?;
     replayer.store.scripts.clear();
+    // With the scripts goes what they have left in Lua.
+    #[cfg(feature = "lua")]
+    {
+        replayer.scripting = None;
+    }
     Ok(Reply::Ok)
 }
 

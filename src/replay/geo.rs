@@ -1,4 +1,5 @@
-//! Geo indexes, which are sorted sets: GEOADD, and searches that store what they find.
+//! Geo indexes, which are sorted sets: GEOADD, and searches that store or answer what
+//! they find.
 
 use std::ops::Bound;
 
@@ -54,7 +55,7 @@ pub(super) fn geoadd<'a>(
 }
 
 /// Metres of a unit.
-fn unit(args: Args<'_, '_>, at: usize) -> Result<f64, Reject> {
+pub(super) fn unit(args: Args<'_, '_>, at: usize) -> Result<f64, Reject> {
     match () {
         () if args.is(at, "m") => Ok(1.0),
         () if args.is(at, "km") => Ok(1000.0),
@@ -106,6 +107,31 @@ struct Search {
     sort: Sort,
     count: usize,
     any: bool,
+    shown: Shown,
+}
+
+/// What a search answers about each member.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    distance: bool,
+    hash: bool,
+    place: bool,
+}
+
+impl Shown {
+    fn any(self) -> bool {
+        self.distance || self.hash || self.place
+    }
+
+    fn option(&mut self, args: Args<'_, '_>, at: usize) -> bool {
+        match () {
+            () if args.is(at, "withdist") => self.distance = true,
+            () if args.is(at, "withhash") => self.hash = true,
+            () if args.is(at, "withcoord") => self.place = true,
+            () => return false,
+        }
+        true
+    }
 }
 
 impl Search {
@@ -120,6 +146,7 @@ impl Search {
             sort: Sort::None,
             count: 0,
             any: false,
+            shown: Shown::default(),
         }
     }
 
@@ -188,6 +215,7 @@ fn radius_search<'a>(
     args: Args<'_, 'a>,
     mut search: Search,
     mut at: usize,
+    takes_store: bool,
 ) -> Result<Reply<'a>, Reject> {
     while at < args.len() {
         if let Some(next) = search.option(args, at)? {
@@ -195,10 +223,8 @@ fn radius_search<'a>(
             continue;
         }
         match () {
-            () if args.is(at, "withcoord")
-                || args.is(at, "withdist")
-                || args.is(at, "withhash") => {}
-            () if args.is(at, "store") || args.is(at, "storedist") => {
+            () if search.shown.option(args, at) => {}
+            () if takes_store && (args.is(at, "store") || args.is(at, "storedist")) => {
                 search.store_distance = args.is(at, "storedist");
                 at = args.value_of(at)?;
                 search.to = Some(at);
@@ -207,7 +233,36 @@ fn radius_search<'a>(
         }
         at += 1;
     }
+    if search.to.is_some() && search.shown.any() {
+        return Err(Reject::error(
+            "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORDS options",
+        ));
+    }
     run(replayer, args, search)
+}
+
+/// GEORADIUS, which can store what it finds, or its read-only form.
+pub(super) fn around_place<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+    takes_store: bool,
+) -> Result<Reply<'a>, Reject> {
+    let mut search = Search::of(1);
+    search.centre = Some(Centre::Place(place(replayer, args, 2)?));
+    search.circle(replayer, args, 4)?;
+    radius_search(replayer, args, search, 6, takes_store)
+}
+
+/// GEORADIUSBYMEMBER in its two forms.
+pub(super) fn around_member<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+    takes_store: bool,
+) -> Result<Reply<'a>, Reject> {
+    let mut search = Search::of(1);
+    search.centre = Some(Centre::Member(2));
+    search.circle(replayer, args, 3)?;
+    radius_search(replayer, args, search, 5, takes_store)
 }
 
 /// `GEORADIUS key longitude latitude radius unit ..`
@@ -215,10 +270,7 @@ pub(super) fn georadius<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let mut search = Search::of(1);
-    search.centre = Some(Centre::Place(place(replayer, args, 2)?));
-    search.circle(replayer, args, 4)?;
-    radius_search(replayer, args, search, 6)
+    around_place(replayer, args, true)
 }
 
 /// `GEORADIUSBYMEMBER key member radius unit ..`
@@ -226,10 +278,7 @@ pub(super) fn georadiusbymember<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let mut search = Search::of(1);
-    search.centre = Some(Centre::Member(2));
-    search.circle(replayer, args, 3)?;
-    radius_search(replayer, args, search, 5)
+    around_member(replayer, args, true)
 }
 
 /// `GEOSEARCHSTORE destination source FROMMEMBER m|FROMLONLAT x y BYRADIUS r unit|BYBOX w h unit|
@@ -240,7 +289,25 @@ pub(super) fn geosearchstore<'a>(
 ) -> Result<Reply<'a>, Reject> {
     let mut search = Search::of(2);
     search.to = Some(1);
-    let mut at = 3;
+    shape_search(replayer, args, search, 3)
+}
+
+/// GEOSEARCH, which answers what it finds.
+#[cfg(feature = "lua")]
+pub(super) fn shape_search_read<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    shape_search(replayer, args, Search::of(1), 2)
+}
+
+/// Options of GEOSEARCH and GEOSEARCHSTORE from `at` on.
+fn shape_search<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+    mut search: Search,
+    mut at: usize,
+) -> Result<Reply<'a>, Reject> {
     while at < args.len() {
         if let Some(next) = search.option(args, at)? {
             at = next;
@@ -248,10 +315,11 @@ pub(super) fn geosearchstore<'a>(
         }
         let more = args.len() - at - 1;
         at += match () {
-            () if args.is(at, "storedist") => {
+            () if search.to.is_some() && args.is(at, "storedist") => {
                 search.store_distance = true;
                 1
             }
+            () if search.to.is_none() && search.shown.option(args, at) => 1,
             () if args.is(at, "frommember") && more >= 1 && search.centre.is_none() => {
                 search.centre = Some(Centre::Member(at + 1));
                 2
@@ -289,6 +357,42 @@ struct Found<'a> {
     distance: f64,
 }
 
+impl<'a> Found<'a> {
+    /// The member, in an array with what was asked for.
+    fn shown(self, shown: Shown, metres: f64) -> Reply<'a> {
+        let member = Reply::Bulk(self.member.into());
+        let mut parts = vec![member];
+        if shown.distance {
+            parts.push(distance_reply(self.distance / metres));
+        }
+        if shown.hash {
+            parts.push(Reply::Int(self.score as i64));
+        }
+        if shown.place {
+            parts.push(place_reply(Place::of_score(self.score)));
+        }
+        match parts.len() {
+            1 => parts.remove(0),
+            _ => Reply::Array(parts),
+        }
+    }
+}
+
+/// A distance with four digits.
+pub(super) fn distance_reply<'a>(distance: f64) -> Reply<'a> {
+    Reply::Bulk(format!("{distance:.4}").into_bytes().into())
+}
+
+/// Longitude and latitude with up to 17 digits behind the point.
+pub(super) fn place_reply<'a>(place: Place) -> Reply<'a> {
+    let degrees = |degrees: f64| {
+        let text = format!("{degrees:.17}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        Reply::Bulk(text.as_bytes().to_vec().into())
+    };
+    Reply::Array(vec![degrees(place.longitude), degrees(place.latitude)])
+}
+
 fn run<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
@@ -302,9 +406,6 @@ fn run<'a>(
             "ERR the ANY argument requires COUNT argument",
         ));
     }
-    let Some(to) = search.to else {
-        return Ok(Reply::Unread);
-    };
     if search.count > 0 && search.sort == Sort::None && !search.any {
         search.sort = Sort::Ascending;
     }
@@ -335,6 +436,19 @@ fn run<'a>(
         found.truncate(search.count);
     }
     let metres = search.unit;
+    let Some(to) = search.to else {
+        // Of two at one distance servers put either first.
+        let tie = |pair: &[Found<'_>]| matches!(pair, [a, b] if a.distance == b.distance);
+        if search.sort != Sort::None && found.windows(2).any(tie) {
+            return Err(Reject::unsupported(
+                "the order of two members at the same distance",
+            ));
+        }
+        let shown = found
+            .into_iter()
+            .map(|found| found.shown(search.shown, metres));
+        return Ok(Reply::Array(shown.collect()));
+    };
     let mut set: SortedSet<'a> = found
         .into_iter()
         .map(|found| {

@@ -97,6 +97,15 @@ impl Place {
         self.bits(MAX_STEP) as f64
     }
 
+    /// The bits of the geohash of common use, which spans latitudes up to the poles.
+    #[cfg(feature = "lua")]
+    pub(super) fn standard_bits(self) -> u64 {
+        let scale = (1u64 << MAX_STEP) as f64;
+        let latitude = (self.latitude + 90.0) / 180.0 * scale;
+        let longitude = (self.longitude + 180.0) / 360.0 * scale;
+        spread(latitude as u64) | spread(longitude as u64) << 1
+    }
+
     /// The middle of the cell that a score stands for.
     pub(super) fn of_score(score: f64) -> Place {
         let area = Cell {

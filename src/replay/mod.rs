@@ -30,6 +30,8 @@ mod load;
 mod load_stream;
 mod load_vectors;
 mod read;
+#[cfg(feature = "lua")]
+pub(crate) mod reads;
 mod reply;
 mod server;
 mod set;
@@ -240,6 +242,31 @@ impl<'a> Replayer<'a> {
             self.counters.errors += 1;
         }
         outcome
+    }
+
+    /// Commands become those of a release, until [`Replayer::leave_script`] is given what
+    /// this gives: the release and the database before.
+    #[cfg(feature = "lua")]
+    pub(crate) fn enter_script(&mut self, release: Flavor) -> (Flavor, u32) {
+        let before = (self.options.flavor, self.db);
+        self.options.flavor = release;
+        before
+    }
+
+    /// Answers a read command of a script.
+    #[cfg(feature = "lua")]
+    pub(crate) fn read(
+        &mut self,
+        read: table::Handler,
+        args: &[&[u8]],
+    ) -> Result<Reply<'a>, Reject> {
+        read(self, Args::of_script(args, self.flavor()))
+    }
+
+    /// Ends what [`Replayer::enter_script`] began.
+    #[cfg(feature = "lua")]
+    pub(crate) fn leave_script(&mut self, before: (Flavor, u32)) {
+        (self.options.flavor, self.db) = before;
     }
 
     /// The selected database.

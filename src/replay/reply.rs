@@ -17,8 +17,12 @@ pub enum Reply<'a> {
     Int(i64),
     /// A string.
     Bulk(Str<'a>),
+    /// `+` and a text other than OK.
+    Status(Vec<u8>),
     /// Several answers.
     Array(Vec<Reply<'a>>),
+    /// An error that a script returned, which is no failure of the script.
+    Error(String),
     /// A read command that was not carried out, because a log has no use for it.
     Unread,
 }

@@ -55,17 +55,18 @@ pub(super) fn spop<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let count = match args.len() {
-        2 => 1,
-        3 => count_arg(args, 2)?,
+        2 => None,
+        3 => Some(count_arg(args, 2)?),
         _ => return Err(Reject::WrongArity),
     };
+    let none = count.map_or(Reply::Nil, |_| Reply::Array(Vec::new()));
     let Some(set) = replayer.get::<Set<'a>>(args.get(1))? else {
-        return Ok(Reply::Nil);
+        return Ok(none);
     };
-    if count == 0 {
-        return Ok(Reply::Array(Vec::new()));
+    if count == Some(0) {
+        return Ok(none);
     }
-    if count < set.len() {
+    if count.unwrap_or(1) < set.len() {
         return Err(Reject::unsupported(
             "SPOP that leaves members: chance chose which",
         ));
@@ -74,17 +75,21 @@ pub(super) fn spop<'a>(
         .iter()
         .cloned()
         .map(|member| Reply::Bulk(Str::from(member)));
-    let members = members.collect();
+    let mut members: Vec<_> = members.collect();
     replayer.db().remove(args.get(1));
-    Ok(Reply::Array(members))
+    Ok(match count {
+        None => members.pop().unwrap_or(Reply::Nil),
+        Some(_) => Reply::Array(members),
+    })
 }
 
 /// The sets of the keys from an argument on.
 fn sets<'s, 'a>(
     replayer: &'s Replayer<'a>,
     args: Args<'_, 'a>,
+    from: usize,
 ) -> Result<Vec<Option<&'s Set<'a>>>, Reject> {
-    args.from(2)
+    args.from(from)
         .map(|key| replayer.get::<Set<'a>>(key))
         .collect()
 }
@@ -100,27 +105,68 @@ fn store<'a>(
     Ok(Reply::count(len))
 }
 
-pub(super) fn sinterstore<'a>(
-    replayer: &mut Replayer<'a>,
+/// The members that all sets of the keys from an argument on have.
+pub(super) fn intersection<'a>(
+    replayer: &Replayer<'a>,
     args: Args<'_, 'a>,
-) -> Result<Reply<'a>, Reject> {
+    from: usize,
+) -> Result<Vec<Bytes<'a>>, Reject> {
     let all: Option<Vec<&Set<'a>>> = match replayer.flavor().intersects_until_missing() {
         // Nothing behind a missing key is looked at, its type included.
         true => args
-            .from(2)
+            .from(from)
             .map(|key| replayer.get::<Set<'a>>(key).transpose())
             .collect::<Option<Result<_, _>>>()
             .transpose()?,
-        false => sets(replayer, args)?.into_iter().collect(),
+        false => sets(replayer, args, from)?.into_iter().collect(),
     };
     let smallest = all.iter().flatten().min_by_key(|set| set.len());
     let in_all = |member: &&Bytes<'a>| all.iter().flatten().all(|set| set.contains(member));
-    let members = smallest
+    Ok(smallest
         .into_iter()
         .flat_map(|set| set.iter())
         .filter(in_all)
         .cloned()
-        .collect();
+        .collect())
+}
+
+/// The members that any of them has, some more than once.
+pub(super) fn union<'a>(
+    replayer: &Replayer<'a>,
+    args: Args<'_, 'a>,
+    from: usize,
+) -> Result<Vec<Bytes<'a>>, Reject> {
+    let sets = sets(replayer, args, from)?;
+    Ok(sets
+        .into_iter()
+        .flatten()
+        .flat_map(|set| set.iter())
+        .cloned()
+        .collect())
+}
+
+/// The members of the first that no other has.
+pub(super) fn difference<'a>(
+    replayer: &Replayer<'a>,
+    args: Args<'_, 'a>,
+    from: usize,
+) -> Result<Vec<Bytes<'a>>, Reject> {
+    let sets = sets(replayer, args, from)?;
+    Ok(match sets.split_first() {
+        Some((Some(first), others)) => first
+            .iter()
+            .filter(|member| !others.iter().flatten().any(|set| set.contains(member)))
+            .cloned()
+            .collect(),
+        _ => Vec::new(),
+    })
+}
+
+pub(super) fn sinterstore<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let members = intersection(replayer, args, 2)?;
     store(replayer, args, members)
 }
 
@@ -128,13 +174,7 @@ pub(super) fn sunionstore<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let sets = sets(replayer, args)?;
-    let members = sets
-        .into_iter()
-        .flatten()
-        .flat_map(|set| set.iter())
-        .cloned()
-        .collect();
+    let members = union(replayer, args, 2)?;
     store(replayer, args, members)
 }
 
@@ -142,14 +182,6 @@ pub(super) fn sdiffstore<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let sets = sets(replayer, args)?;
-    let members = match sets.split_first() {
-        Some((Some(first), others)) => first
-            .iter()
-            .filter(|member| !others.iter().flatten().any(|set| set.contains(member)))
-            .cloned()
-            .collect(),
-        _ => Vec::new(),
-    };
+    let members = difference(replayer, args, 2)?;
     store(replayer, args, members)
 }

@@ -1,4 +1,4 @@
-//! SORT .. STORE (`sort.c`): compares bytes or numbers, of the elements or of keys that
+//! SORT (`sort.c`): compares bytes or numbers, of the elements or of keys that
 //! their text leads to.
 
 use std::cmp::Ordering;
@@ -162,16 +162,26 @@ pub(super) fn sort<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let mut order = options(args)?;
-    let Some(to) = order.to else {
-        return Ok(Reply::Unread);
-    };
     let mut elements = elements(replayer, args.get(1), &mut order)?;
     if !order.keep {
         elements = sorted(replayer, elements, &order)?;
     }
     let range = limited(elements.len(), order.limit);
+    let elements = elements.get(range).unwrap_or_default();
+    let Some(to) = order.to else {
+        let mut found = Vec::new();
+        for element in elements {
+            if order.gets.is_empty() {
+                found.push(Reply::Bulk(element.clone().into()));
+            }
+            for pattern in &order.gets {
+                found.push(follow(replayer, pattern, element).map_or(Reply::Nil, Reply::Bulk));
+            }
+        }
+        return Ok(Reply::Array(found));
+    };
     let mut list = List::default();
-    for element in elements.get(range).unwrap_or_default() {
+    for element in elements {
         if order.gets.is_empty() {
             list.push_back(element.clone().into());
         }

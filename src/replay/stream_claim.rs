@@ -180,7 +180,7 @@ fn give<'a>(
 }
 
 /// An entry, or its id.
-fn answer<'a>(id: StreamId, fields: Option<&Fields<'a>>, just_id: bool) -> Reply<'a> {
+pub(super) fn answer<'a>(id: StreamId, fields: Option<&Fields<'a>>, just_id: bool) -> Reply<'a> {
     let id = Reply::Bulk(id.to_string().into_bytes().into());
     if just_id {
         return id;

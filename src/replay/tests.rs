@@ -380,7 +380,7 @@ fn keys_and_databases() {
             "d=[b  a x] d_a=x l=[b a] w_a=2 w_b=1",
         ),
         (
-            "RPUSH l b a; SORT l STORE d; SORT l ALPHA STORE d; SORT l BY nosort STORE e; SORT l",
+            "RPUSH l b a; SORT l STORE d; SORT l ALPHA STORE d; SORT l BY nosort STORE e; SORT l ALPHA",
             "d=[a b] e=[b a] l=[b a] !ERR",
         ),
         (

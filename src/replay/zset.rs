@@ -29,7 +29,8 @@ pub(super) fn insert<'a>(
     set.insert(member, score)
 }
 
-fn score_reply<'a>(score: f64, flavor: Flavor) -> Reply<'a> {
+/// A score as that release shows it.
+pub(super) fn score_reply<'a>(score: f64, flavor: Flavor) -> Reply<'a> {
     Reply::Bulk(Str::from(score_text(score, flavor).as_bytes().to_vec()))
 }
 

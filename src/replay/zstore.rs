@@ -88,16 +88,21 @@ struct Recipe {
     keys: Range<usize>,
     weights: Vec<f64>,
     aggregate: Aggregate,
+    with_scores: bool,
 }
 
+/// Reads the number of keys at an argument, and what follows. Where there is no
+/// destination before it, scores can be asked for.
 fn recipe(
     replayer: &Replayer<'_>,
     args: Args<'_, '_>,
+    counted_at: usize,
     takes_options: bool,
 ) -> Result<Recipe, Reject> {
-    let keys = counted_keys(args, 2)?;
+    let keys = counted_keys(args, counted_at)?;
     let mut weights = vec![1.0; keys.len()];
     let mut aggregate = Aggregate::Sum;
+    let mut with_scores = false;
     let mut at = keys.end;
     while at < args.len() {
         match () {
@@ -118,6 +123,10 @@ fn recipe(
                 };
                 at += 2;
             }
+            () if counted_at == 1 && args.is(at, "withscores") => {
+                with_scores = true;
+                at += 1;
+            }
             () => return Err(SYNTAX),
         }
     }
@@ -125,6 +134,7 @@ fn recipe(
         keys,
         weights,
         aggregate,
+        with_scores,
     })
 }
 
@@ -186,12 +196,16 @@ fn by_size<'s, 'a>(
     order
 }
 
-/// `ZUNIONSTORE destination numkeys key .. [WEIGHTS w ..] [AGGREGATE SUM|MIN|MAX|COUNT]`
-pub(super) fn zunionstore<'a>(
-    replayer: &mut Replayer<'a>,
+/// Members with their scores, and whether the scores were asked for.
+type Joined<'a> = (Vec<(Bytes<'a>, f64)>, bool);
+
+/// What ZUNION finds whose number of keys stands at an argument.
+pub(super) fn union<'a>(
+    replayer: &Replayer<'a>,
     args: Args<'_, 'a>,
-) -> Result<Reply<'a>, Reject> {
-    let recipe = recipe(replayer, args, true)?;
+    counted_at: usize,
+) -> Result<Joined<'a>, Reject> {
+    let recipe = recipe(replayer, args, counted_at, true)?;
     let inputs = inputs(replayer, args, recipe.keys.clone())?;
     let mut union: Map<'a, f64> = Map::new();
     for (input, weight) in by_size(&inputs, &recipe.weights) {
@@ -209,14 +223,16 @@ pub(super) fn zunionstore<'a>(
         .iter()
         .map(|(member, score)| (member.clone(), *score))
         .collect();
-    store(replayer, args, members)
+    Ok((members, recipe.with_scores))
 }
 
-pub(super) fn zinterstore<'a>(
-    replayer: &mut Replayer<'a>,
+/// What ZINTER finds.
+pub(super) fn intersection<'a>(
+    replayer: &Replayer<'a>,
     args: Args<'_, 'a>,
-) -> Result<Reply<'a>, Reject> {
-    let recipe = recipe(replayer, args, true)?;
+    counted_at: usize,
+) -> Result<Joined<'a>, Reject> {
+    let recipe = recipe(replayer, args, counted_at, true)?;
     let inputs = inputs(replayer, args, recipe.keys.clone())?;
     let order = by_size(&inputs, &recipe.weights);
     let mut members = Vec::new();
@@ -231,14 +247,16 @@ pub(super) fn zinterstore<'a>(
             members.extend(joined.map(|score| (member.clone(), score)));
         }
     }
-    store(replayer, args, members)
+    Ok((members, recipe.with_scores))
 }
 
-pub(super) fn zdiffstore<'a>(
-    replayer: &mut Replayer<'a>,
+/// What ZDIFF finds.
+pub(super) fn difference<'a>(
+    replayer: &Replayer<'a>,
     args: Args<'_, 'a>,
-) -> Result<Reply<'a>, Reject> {
-    let recipe = recipe(replayer, args, false)?;
+    counted_at: usize,
+) -> Result<Joined<'a>, Reject> {
+    let recipe = recipe(replayer, args, counted_at, false)?;
     let inputs = inputs(replayer, args, recipe.keys)?;
     let members = match inputs.split_first() {
         Some((Some(first), others)) => first
@@ -251,14 +269,172 @@ pub(super) fn zdiffstore<'a>(
             .collect(),
         _ => Vec::new(),
     };
+    Ok((members, recipe.with_scores))
+}
+
+/// `ZUNIONSTORE destination numkeys key .. [WEIGHTS w ..] [AGGREGATE SUM|MIN|MAX|COUNT]`
+pub(super) fn zunionstore<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let (members, _) = union(replayer, args, 2)?;
     store(replayer, args, members)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
+pub(super) fn zinterstore<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let (members, _) = intersection(replayer, args, 2)?;
+    store(replayer, args, members)
+}
+
+pub(super) fn zdiffstore<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let (members, _) = difference(replayer, args, 2)?;
+    store(replayer, args, members)
+}
+
+/// What the bounds of a range are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
     Rank,
     Score,
     Lex,
+}
+
+/// A range of a sorted set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RangeQuery {
+    by: By,
+    reverse: bool,
+    limit: Option<(i64, i64)>,
+    /// Whether the answer has the scores, too.
+    pub(super) with_scores: bool,
+}
+
+impl RangeQuery {
+    fn new(by: By, reverse: bool) -> Self {
+        RangeQuery {
+            by,
+            reverse,
+            limit: None,
+            with_scores: false,
+        }
+    }
+
+    /// Reads the options of ZRANGE and ZRANGESTORE from an argument on; only the first has
+    /// WITHSCORES.
+    pub(super) fn parse(
+        args: Args<'_, '_>,
+        from: usize,
+        takes_scores: bool,
+    ) -> Result<Self, Reject> {
+        let mut query = RangeQuery::new(By::Rank, false);
+        let mut at = from;
+        while at < args.len() {
+            match () {
+                () if args.is(at, "byscore") => query.by = By::Score,
+                () if args.is(at, "bylex") => query.by = By::Lex,
+                () if args.is(at, "rev") => query.reverse = true,
+                () if takes_scores && args.is(at, "withscores") => query.with_scores = true,
+                () if args.is(at, "limit") && at + 2 < args.len() => {
+                    query.limit = Some((args.int(at + 1)?, args.int(at + 2)?));
+                    at += 2;
+                }
+                () => return Err(SYNTAX),
+            }
+            at += 1;
+        }
+        if query.limit.is_some() && query.by == By::Rank {
+            return Err(Reject::error(
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+            ));
+        }
+        if query.with_scores && query.by == By::Lex {
+            return Err(Reject::error(
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
+            ));
+        }
+        Ok(query)
+    }
+
+    /// Reads the options of a command whose name says what its bounds are.
+    #[cfg(feature = "lua")]
+    pub(super) fn parse_old(args: Args<'_, '_>, by: By, reverse: bool) -> Result<Self, Reject> {
+        let mut query = RangeQuery::new(by, reverse);
+        let mut at = 4;
+        while at < args.len() {
+            match () {
+                () if by != By::Lex && args.is(at, "withscores") => query.with_scores = true,
+                () if by != By::Rank && args.is(at, "limit") && at + 2 < args.len() => {
+                    query.limit = Some((args.int(at + 1)?, args.int(at + 2)?));
+                    at += 2;
+                }
+                () => return Err(SYNTAX),
+            }
+            at += 1;
+        }
+        Ok(query)
+    }
+
+    /// Finds the members; key and bounds stand at an argument and the next two.
+    pub(super) fn run<'a>(
+        &self,
+        replayer: &mut Replayer<'a>,
+        args: Args<'_, 'a>,
+        key: usize,
+    ) -> Result<Vec<(Bytes<'a>, f64)>, Reject> {
+        let RangeQuery {
+            by, reverse, limit, ..
+        } = *self;
+        // Reversed, the greater bound comes first.
+        let (min, max) = if reverse && by != By::Rank {
+            (key + 2, key + 1)
+        } else {
+            (key + 1, key + 2)
+        };
+        let flavor = replayer.flavor();
+        let found = match by {
+            By::Rank => {
+                let (start, stop) = (args.int(min)?, args.int(max)?);
+                with_set(replayer, args.get(key), |set| {
+                    let ranks = rank_range(set.len(), start, stop);
+                    let ranks = if reverse {
+                        set.len() - ranks.end..set.len() - ranks.start
+                    } else {
+                        ranks
+                    };
+                    range(set, ranks)
+                })?
+            }
+            By::Score => {
+                let (min, max) = (args.get(min), args.get(max));
+                let (min, max) = (score_bound(min, flavor)?, score_bound(max, flavor)?);
+                with_set(replayer, args.get(key), |set| {
+                    let ranks = set.score_range(min, max);
+                    let ranks = limited(ranks, limit, reverse);
+                    range(set, ranks)
+                })?
+            }
+            By::Lex => {
+                let (min, max) = (lex_bound(args.get(min))?, lex_bound(args.get(max))?);
+                with_set(replayer, args.get(key), |set| {
+                    let ranks = lex_ranks(set, min, max, reverse)?;
+                    let ranks = limited(ranks, limit, reverse);
+                    Ok::<_, Reject>(range(set, ranks))
+                })?
+                .transpose()?
+            }
+        };
+        let mut found = found.unwrap_or_default();
+        if reverse {
+            found.reverse();
+        }
+        Ok(found)
+    }
 }
 
 /// `ZRANGESTORE destination source min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]`
@@ -266,73 +442,13 @@ pub(super) fn zrangestore<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let (mut by, mut reverse, mut limit) = (By::Rank, false, None);
-    let mut at = 5;
-    while at < args.len() {
-        match () {
-            () if args.is(at, "byscore") => by = By::Score,
-            () if args.is(at, "bylex") => by = By::Lex,
-            () if args.is(at, "rev") => reverse = true,
-            () if args.is(at, "limit") && at + 2 < args.len() => {
-                limit = Some((args.int(at + 1)?, args.int(at + 2)?));
-                at += 2;
-            }
-            () => return Err(SYNTAX),
-        }
-        at += 1;
-    }
-    if limit.is_some() && by == By::Rank {
-        return Err(Reject::error(
-            "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
-        ));
-    }
-    // Reversed, the greater bound comes first.
-    let (min, max) = if reverse && by != By::Rank {
-        (4, 3)
-    } else {
-        (3, 4)
-    };
-    let (min, max) = (args.get(min), args.get(max));
     let flavor = replayer.flavor();
-    let found = match by {
-        By::Rank => {
-            let (start, stop) = (args.int(3)?, args.int(4)?);
-            with_set(replayer, args.get(2), |set| {
-                let ranks = rank_range(set.len(), start, stop);
-                let ranks = if reverse {
-                    set.len() - ranks.end..set.len() - ranks.start
-                } else {
-                    ranks
-                };
-                range(set, ranks)
-            })?
-        }
-        By::Score => {
-            let (min, max) = (score_bound(min, flavor)?, score_bound(max, flavor)?);
-            with_set(replayer, args.get(2), |set| {
-                let ranks = set.score_range(min, max);
-                let ranks = limited(ranks, limit, reverse);
-                range(set, ranks)
-            })?
-        }
-        By::Lex => {
-            let (min, max) = (lex_bound(min)?, lex_bound(max)?);
-            with_set(replayer, args.get(2), |set| {
-                let ranks = lex_ranks(set, min, max, reverse)?;
-                let ranks = limited(ranks, limit, reverse);
-                Ok::<_, Reject>(range(set, ranks))
-            })?
-            .transpose()?
-        }
-    };
-    let mut found = found.unwrap_or_default();
+    let query = RangeQuery::parse(args, 5, false)?;
+    let found = query.run(replayer, args, 2)?;
     let mut set = SortedSet::default();
     // Only of ranks the server knows beforehand how many there will be.
-    if by == By::Rank && found.len() > 128 {
+    if query.by == By::Rank && found.len() > 128 {
         set.unpack();
-    }
-    if reverse {
-        found.reverse();
     }
     for (member, score) in found {
         insert(&mut set, member, score, flavor);

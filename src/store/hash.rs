@@ -5,11 +5,18 @@
 
 use super::{Bytes, Deadline, Map, Str};
 
+/// A packed hash has at most so many fields in servers' default settings.
+const MAX_PACKED: usize = 512;
+/// And so many bytes in a name or value.
+const MAX_PACKED_BYTES: usize = 64;
+
 /// A hash.
 #[derive(Clone, Debug, Default)]
 pub struct Hash<'a> {
     fields: Map<'a, Field<'a>>,
-    deadlines: usize,
+    deadlines: u32,
+    /// It has been too large for a packed hash.
+    is_unpacked: bool,
 }
 
 /// The value of a field.
@@ -44,7 +51,14 @@ impl<'a> Hash<'a> {
     /// Number of fields with a deadline.
     #[must_use]
     pub fn deadlines(&self) -> usize {
-        self.deadlines
+        self.deadlines as usize
+    }
+
+    /// Whether [`Hash::iter`] goes by the order that a server's HGETALL has: that of
+    /// insertion, as long as the hash has never been too large for a packed one.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        !self.is_unpacked && self.fields.is_in_order()
     }
 
     /// A field.
@@ -77,9 +91,12 @@ impl<'a> Hash<'a> {
         expire_at_ms: Option<i64>,
     ) -> bool {
         let deadline = Deadline::from(expire_at_ms);
+        self.is_unpacked |= field.len() > MAX_PACKED_BYTES
+            || value.len() > MAX_PACKED_BYTES
+            || self.fields.len() >= MAX_PACKED;
         let old = self.fields.insert(field, Field { value, deadline });
-        self.deadlines += usize::from(deadline.is_some());
-        self.deadlines -= usize::from(old.as_ref().is_some_and(|old| old.deadline.is_some()));
+        self.deadlines += u32::from(deadline.is_some());
+        self.deadlines -= u32::from(old.as_ref().is_some_and(|old| old.deadline.is_some()));
         old.is_none()
     }
 
@@ -87,6 +104,7 @@ impl<'a> Hash<'a> {
     pub fn insert_keeping(&mut self, field: Bytes<'a>, value: Str<'a>) -> bool {
         match self.fields.get_mut(&field) {
             Some(old) => {
+                self.is_unpacked |= value.len() > MAX_PACKED_BYTES;
                 old.value = value;
                 false
             }
@@ -100,8 +118,8 @@ impl<'a> Hash<'a> {
             return false;
         };
         let deadline = Deadline::from(expire_at_ms);
-        self.deadlines += usize::from(deadline.is_some());
-        self.deadlines -= usize::from(field.deadline.is_some());
+        self.deadlines += u32::from(deadline.is_some());
+        self.deadlines -= u32::from(field.deadline.is_some());
         field.deadline = deadline;
         true
     }
@@ -109,11 +127,11 @@ impl<'a> Hash<'a> {
     /// Removes a field.
     pub fn remove(&mut self, field: &[u8]) -> Option<Field<'a>> {
         let (_, field) = self.fields.remove(field)?;
-        self.deadlines -= usize::from(field.deadline.is_some());
+        self.deadlines -= u32::from(field.deadline.is_some());
         Some(field)
     }
 
-    /// The fields; in order of insertion as long as none was removed.
+    /// The fields; in order of insertion while [`Hash::is_in_order`] says so.
     pub fn iter(&self) -> impl Iterator<Item = (&Bytes<'a>, &Field<'a>)> {
         self.fields.iter()
     }

@@ -28,6 +28,8 @@ pub(super) const SMALL: usize = 16;
 
 const SLOT_BITS: u32 = 34;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+/// No slot: the end of the list of freed ones.
+const NO_SLOT: u32 = u32::MAX;
 /// Freed slots are given back when more than three in four are free.
 const SPARSE: usize = 4;
 
@@ -73,7 +75,7 @@ impl Bucket {
 #[derive(Clone, Debug)]
 enum Slot<'a, V> {
     Full(Bytes<'a>, V),
-    Free { next: Option<u32> },
+    Free { next: u32 },
 }
 
 /// A map from bytes to `V`.
@@ -81,7 +83,9 @@ enum Slot<'a, V> {
 pub struct Map<'a, V> {
     slots: Vec<Slot<'a, V>>,
     index: Option<Box<HashTable<Bucket>>>,
-    free: Option<u32>,
+    free: u32,
+    /// A freed slot was used again.
+    is_mixed: bool,
     len: usize,
 }
 
@@ -90,7 +94,8 @@ impl<V> Default for Map<'_, V> {
         Map {
             slots: Vec::new(),
             index: None,
-            free: None,
+            free: NO_SLOT,
+            is_mixed: false,
             len: 0,
         }
     }
@@ -113,6 +118,12 @@ impl<'a, V> Map<'a, V> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Whether iteration goes by insertion, also if some entries were removed.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        !self.is_mixed
     }
 
     /// Whether slots stay where they are: no longer small.
@@ -207,15 +218,17 @@ impl<'a, V> Map<'a, V> {
         let hash = self
             .is_indexed()
             .then(|| hash.unwrap_or_else(|| KeyHash::of(&key)));
-        let slot = match self.free.map(|free| free as usize) {
-            Some(slot) => {
+        let slot = match self.free {
+            slot if slot != NO_SLOT => {
+                let slot = slot as usize;
                 if let Some(Slot::Free { next }) = self.slots.get(slot) {
                     self.free = *next;
                 }
+                self.is_mixed = true;
                 self.slots[slot] = Slot::Full(key, value);
                 slot
             }
-            None => {
+            _ => {
                 // Small collections grow by little: most stay small.
                 if self.slots.len() == self.slots.capacity() && self.slots.len() < SMALL {
                     self.slots.reserve_exact((self.slots.len() / 2).max(1));
@@ -275,8 +288,8 @@ impl<'a, V> Map<'a, V> {
         }
         // A slot beyond the reach of the free list is lost until the map shrinks.
         let next = self.free;
-        if let Ok(free) = u32::try_from(slot) {
-            self.free = Some(free);
+        if let Some(free) = u32::try_from(slot).ok().filter(|slot| *slot != NO_SLOT) {
+            self.free = free;
         }
         match std::mem::replace(&mut self.slots[slot], Slot::Free { next }) {
             Slot::Full(key, value) => Some((key, value)),
@@ -294,7 +307,7 @@ impl<'a, V> Map<'a, V> {
         }
         self.slots.retain(|slot| matches!(slot, Slot::Full(..)));
         self.slots.shrink_to_fit();
-        self.free = None;
+        self.free = NO_SLOT;
         self.index = None;
         if self.len > SMALL {
             self.build_index();

@@ -114,7 +114,7 @@ impl Reply {
 
 /// Bytes for a message: escaped, cut when long.
 pub(crate) fn shown(bytes: &[u8]) -> String {
-    const MOST: usize = 200;
+    const MOST: usize = 600;
     let cut = &bytes[..bytes.len().min(MOST)];
     let mut text = cut.escape_ascii().to_string();
     if bytes.len() > MOST {
