@@ -13,17 +13,23 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use rdbkit::input::{Input, OpenOptions};
 use rdbkit::model::ValueType;
 use rdbkit::model::loss::Loss;
 use rdbkit::num::Flavor;
-use rdbkit::ops::digest::{DigestOptions, digest_rdb};
+use rdbkit::ops::digest::{DigestOptions, digest_rdb, digest_store};
+use rdbkit::ops::log::Log;
 use rdbkit::ops::rdb_write::{
-    Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, write_rdb,
+    Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, survey_store, write_rdb,
+    write_store,
 };
+use rdbkit::ops::replay::ReplayOptions;
 use rdbkit::rdb::{Encodings, RdbReader, Record, Target, Value};
+use rdbkit::store::{Entry, Value as Stored};
 use serde_json::Value as Json;
 
 use util::dataset::{FillOptions, fill};
+use util::resp::Client;
 use util::rng::{self, Rng};
 use util::server::{Family, Release, Server, Start, old_servers, servers};
 
@@ -269,6 +275,155 @@ fn file_for_its_own_release_stays_byte_for_byte() {
         let (out, written) = copy_rdb(&mut reader, &options, Vec::new(), &mut report).unwrap();
         assert_eq!(written.copied, written.keys, "{}", release.name);
         assert!(out == file, "{}: the copy differs", release.name);
+    }
+}
+
+/// Writes what a server's log leaves for other releases, and for its own.
+fn log_becomes_rdb(source: Release, targets: &[Release], seed: u64) {
+    let args = ["--appendonly", "yes", "--appendfsync", "no"];
+    let server = Server::start(source, &args);
+    let options = FillOptions {
+        modules: false,
+        // Their projections are random, and not in the log.
+        vector_sets: false,
+        ..FillOptions::default()
+    };
+    let mut rng = Rng::new(seed);
+    fill(&mut server.client(), &source, &mut rng, &options);
+    let log = Log::open_set(&server.aof()).or_else(|_| {
+        let input = Input::open(server.aof(), &OpenOptions::new().map(true))?;
+        Log::of_input(input)
+    });
+    let log = log.unwrap();
+    let mut replay = ReplayOptions::default();
+    replay.replay.flavor = target_of(&source).flavor();
+    let replayed = log.replay(&replay, &mut |finding| panic!("{finding}"));
+    let replayed = replayed.unwrap();
+    let store = &replayed.replayer.store;
+    for release in targets {
+        let label = format!(
+            "log of {} for {}, RDBKIT_SEED={seed}",
+            source.name, release.name
+        );
+        let target = target_of(release);
+        let options = WriteOptions::new(target);
+        let survey = survey_store(store, &options);
+        let (out, written) = write_store(store, &options, &survey, Vec::new()).unwrap();
+        let keys: u64 = survey.dbs.values().map(|db| db.keys).sum();
+        assert_eq!(keys, written.keys, "{label}: keys");
+
+        let digesting = DigestOptions {
+            flavor: Some(target.flavor()),
+            now_ms: 1_800_000_000_000,
+            per_key: false,
+        };
+        let wants = |_: u32, _: &[u8], entry: &Entry<'_>| {
+            release.has_streams() || !matches!(entry.value, Stored::Stream(_))
+        };
+        // That the replay equals the live server is for other tests; some of what a server
+        // does depends on settings that no log has.
+        let expected = digest_store(store, digesting, wants, |_| Ok(())).unwrap();
+        let expected = expected.total.unwrap().to_string();
+        assert_eq!(digest(&out, target.flavor(), |_| true), expected, "{label}");
+        let dir = tempfile::tempdir().unwrap();
+        let rdb = dir.path().join("out.rdb");
+        fs::write(&rdb, &out).unwrap();
+        check(release, &rdb, &label);
+        let loaded =
+            Server::load(*release, &rdb).unwrap_or_else(|log| panic!("{label}: refused:\n{log}"));
+        assert_eq!(loaded.digest(), expected, "{label}: DEBUG DIGEST");
+        assert_same_keys(&rdb, &loaded.save(), &label);
+    }
+}
+
+#[test]
+fn every_release_loads_what_a_log_becomes() {
+    let seeds: Vec<u64> = rng::seeds(1, 1).collect();
+    for &seed in &seeds {
+        let mut rng = Rng::new(seed).fork("logs");
+        for source in all_servers() {
+            let mut chosen = targets(source, &mut rng, seeds.len() >= 4);
+            chosen.truncate(if seeds.len() >= 4 { usize::MAX } else { 1 });
+            chosen.push(source);
+            log_becomes_rdb(source, &chosen, seed);
+        }
+    }
+}
+
+/// Names that a search finds.
+fn neighbours(client: &mut Client, key: &str, element: &str, more: &[&str]) -> Vec<String> {
+    let command = [&["VSIM", key, "ELE", element, "COUNT", "10"], more].concat();
+    let reply = client.ok(&command);
+    reply.items().iter().map(|item| item.text()).collect()
+}
+
+/// The share of the true ten nearest that searches of a server find.
+fn recall(client: &mut Client, key: &str) -> f64 {
+    let (mut found, mut all) = (0, 0);
+    for number in (0..VECTORS).step_by(23) {
+        let element = format!("e{number}");
+        let truth = neighbours(client, key, &element, &["TRUTH"]);
+        let guess = neighbours(client, key, &element, &[]);
+        found += truth.iter().filter(|name| guess.contains(name)).count();
+        all += truth.len();
+    }
+    found as f64 / all as f64
+}
+
+const VECTORS: usize = 1500;
+
+#[test]
+fn graphs_of_vector_sets_find_what_the_servers_own_find() {
+    let has_vector_sets = |release: &Release| release.has_vector_sets();
+    for source in servers().into_iter().filter(has_vector_sets) {
+        let args = ["--appendonly", "yes", "--appendfsync", "no"];
+        let server = Server::start(source, &args);
+        let mut client = server.client();
+        let mut rng = Rng::new(rng::seed(1));
+        let kinds = [("Q8", "16"), ("BIN", "16"), ("NOQUANT", "4")];
+        for (quantization, m) in kinds {
+            let mut commands = Vec::new();
+            for number in 0..VECTORS {
+                let mut add = command!["VADD", quantization, "VALUES", 24];
+                for _ in 0..24 {
+                    let x = rng.range(0, 2000) as f64 / 1000.0 - 1.0;
+                    add.push(x.to_string().into_bytes());
+                }
+                add.extend(command![format!("e{number}"), quantization, "M", m]);
+                commands.push(add);
+            }
+            commands.push(command!["VSETATTR", quantization, "e5", "{\"n\":5}"]);
+            // No search begins there.
+            commands.push(command!["VREM", quantization, "e7"]);
+            client.pipe_ok(commands);
+            client.ok(&["PEXPIREAT", quantization, "4102444800000"]);
+        }
+        let log = Log::open_set(&server.aof()).unwrap();
+        let mut replay = ReplayOptions::default();
+        replay.replay.flavor = target_of(&source).flavor();
+        let replayed = log.replay(&replay, &mut |finding| panic!("{finding}"));
+        let replayed = replayed.unwrap();
+        let store = &replayed.replayer.store;
+        for release in servers().into_iter().filter(has_vector_sets) {
+            let label = format!("vector sets of {} for {}", source.name, release.name);
+            let options = WriteOptions::new(target_of(&release));
+            let survey = survey_store(store, &options);
+            let (out, written) = write_store(store, &options, &survey, Vec::new()).unwrap();
+            assert_eq!(written.keys, 3, "{label}");
+            let dir = tempfile::tempdir().unwrap();
+            let rdb = dir.path().join("out.rdb");
+            fs::write(&rdb, &out).unwrap();
+            check(&release, &rdb, &label);
+            let loaded = Server::load(release, &rdb)
+                .unwrap_or_else(|log| panic!("{label}: refused:\n{log}"));
+            assert_eq!(loaded.digest(), server.digest(), "{label}: DEBUG DIGEST");
+            for (key, _) in kinds {
+                let own = recall(&mut client, key);
+                let ours = recall(&mut loaded.client(), key);
+                println!("{label}, {key}: recall@10 {ours:.3}, the server's own {own:.3}");
+                assert!(ours >= 0.95 * own, "{label}, {key}: {ours} against {own}");
+            }
+        }
     }
 }
 

@@ -17,4 +17,5 @@ pub mod rdb_write;
 pub mod replay;
 pub mod selected;
 pub mod value_checks;
+mod vector_write;
 pub mod verify;

@@ -20,8 +20,11 @@ use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::Part as Ledger;
 use super::selected::is_selected;
 use super::value_checks::ValueChecks;
+use super::vector_write;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::ValueType;
 use crate::model::loss::{Loss, Losses, Note};
+use crate::model::sink::{KeyHead, ValueSink as _};
 use crate::num::Flavor;
 use crate::rdb::constants::Opcode;
 use crate::rdb::dialect::Dialect;
@@ -753,6 +756,9 @@ pub fn survey_store(store: &Store<'_>, options: &WriteOptions) -> Survey {
         let place = KeyPlace { db, key };
         if is_wanted && losses::of_entry(entry, place, target, &mut survey.losses) {
             survey.key(db, entry.expire_at_ms().is_some_and(|at| at != -1));
+            if let crate::store::Value::VectorSet(_) = &entry.value {
+                survey.losses.note(Note::Graphs, 1);
+            }
             if let crate::store::Value::Module(module) = &entry.value {
                 let name = String::from_utf8_lossy(&module.name).into_owned();
                 *survey.modules.entry((name, module.encver)).or_default() += 1;
@@ -807,7 +813,18 @@ pub fn write_store<W: io::Write>(
             continue;
         }
         record.clear();
-        export_entry(db, key, entry, &mut encoder)?;
+        match value {
+            crate::store::Value::VectorSet(set) => {
+                let mut head = KeyHead::new(db, key, ValueType::Module);
+                head.expire_at_ms = at;
+                let mut items = vector_write::items(set, target).into_iter();
+                encoder.begin_key(&head);
+                encoder.begin_value();
+                encoder.module(vectorset::MODULE_NAME, 0, None, &mut items, 0);
+                encoder.end_value();
+            }
+            _ => export_entry(db, key, entry, &mut encoder)?,
+        }
         let arrives = encoder
             .take(&mut record)
             .map_err(|error| error.in_key(db, key))?;

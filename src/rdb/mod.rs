@@ -6,6 +6,7 @@ pub mod dump_payload;
 pub mod foreign;
 pub mod frame;
 pub mod header;
+pub(crate) mod hnsw;
 pub mod length;
 pub mod module;
 pub mod object;

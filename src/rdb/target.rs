@@ -246,6 +246,11 @@ impl Target {
         self.is_redis() && self.flavor.major >= 8
     }
 
+    /// Whether nodes of a vector set's graph name their worst links.
+    pub(crate) fn says_worst_links(&self) -> bool {
+        self.is_redis() && (self.flavor.major, self.flavor.minor) >= (8, 2)
+    }
+
     /// Whether function libraries exist.
     #[must_use]
     pub fn has_functions(&self) -> bool {

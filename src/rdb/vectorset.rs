@@ -27,8 +27,10 @@ use crate::model::vectorset::{Quantization, VectorElement, VectorSet};
 /// Name of the module type.
 pub(crate) const MODULE_NAME: &str = "vectorset";
 
-const FLAG_PROJECTION: u64 = 1;
-const FLAG_ATTRIBUTES: u64 = 2;
+pub(crate) const FLAG_PROJECTION: u64 = 1;
+pub(crate) const FLAG_ATTRIBUTES: u64 = 2;
+/// Links per node of a set that does not say.
+pub(crate) const DEFAULT_M: u32 = 16;
 /// The newest layout of a node's parameters.
 const NEWEST_NODE_VERSION: u64 = 1;
 /// A node is on this many layers at most.
