@@ -5,12 +5,11 @@
 
 mod util;
 
-use std::fs;
-
 use rdbkit::num::Flavor;
 use rdbkit::replay::{Now, Options, Reject, Replayer, Reply};
 use rdbkit::store::digest::digest_store;
 use util::resp;
+use util::scripts;
 use util::server::{Release, Server, Start, old_servers, servers};
 
 /// A moment behind all of the scripts' own.
@@ -37,38 +36,6 @@ fn replayer(release: Release) -> Replayer<'static> {
     options.now = Now::At(NOW_MS);
     options.databases = 16;
     Replayer::new(options)
-}
-
-/// The lines of a file that are for a release: `@3.2` begins one that is for it and later
-/// ones, `@-5.0` one that is for those before.
-fn lines(text: &str, release: Release) -> Vec<&str> {
-    let version =
-        |text: &str| -> Vec<u32> { text.split('.').map(|n| n.parse().unwrap()).collect() };
-    let own = [release.version.0, release.version.1, release.version.2];
-    text.lines()
-        .filter(|line| !line.is_empty() && !line.starts_with("--"))
-        .filter_map(|line| match line.strip_prefix('@') {
-            None => Some(line),
-            Some(rest) => {
-                let (from, line) = rest.split_once(' ').unwrap();
-                match from.strip_prefix('-') {
-                    None => (own[..] >= version(from)[..]).then_some(line),
-                    Some(before) => (own[..] < version(before)[..]).then_some(line),
-                }
-            }
-        })
-        .collect()
-}
-
-/// A line that begins with `!` is a command, to be called by a script that shows the answer.
-fn script(line: &str) -> String {
-    match line.strip_prefix('!') {
-        None => line.to_owned(),
-        Some(words) => {
-            let words: Vec<_> = words.split(' ').map(|word| format!("'{word}'")).collect();
-            format!("return show(redis.pcall({}))", words.join(", "))
-        }
-    }
 }
 
 /// Our answer in the form of the client's.
@@ -128,18 +95,14 @@ fn agree(server: &resp::Reply, ours: &Result<resp::Reply, Reject>) -> bool {
 }
 
 fn compare(file: &str) {
-    let folder = util::repo().join("tests/scripts");
-    let head = fs::read_to_string(folder.join("head.lua")).unwrap();
-    let text = fs::read_to_string(folder.join(file)).unwrap();
     let mut differ = Vec::new();
     for release in releases() {
         let server = start(release);
         let mut client = server.client();
         let mut replayer = replayer(release);
-        let lines = lines(&text, release);
-        for line in &lines {
-            let body = format!("{}{}", head.trim_end_matches('\n'), script(line));
-            let theirs = client.cmd(&["EVAL", &body, "0"]);
+        let scripts = scripts::of(file, release);
+        for (line, body) in &scripts {
+            let theirs = client.cmd(&["EVAL", body, "0"]);
             let ours = replayer
                 .call(&[b"EVAL", body.as_bytes(), b"0"])
                 .map(converted);
@@ -154,7 +117,7 @@ fn compare(file: &str) {
         if digest.to_string() != server.digest() {
             differ.push(format!("{}: DEBUG DIGEST", release.name));
         }
-        eprintln!("{}: {} scripts of {file}", release.name, lines.len());
+        eprintln!("{}: {} scripts of {file}", release.name, scripts.len());
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }

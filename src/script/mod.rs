@@ -415,6 +415,14 @@ mod tests {
     }
 
     #[test]
+    fn scripts_are_off_unless_asked_for() {
+        let mut replayer = Replayer::new(Options::default());
+        let outcome = run(&mut replayer, "redis.call('SET', 'k', 1)");
+        assert!(matches!(outcome, Err(Reject::Unsupported(_))));
+        assert!(replayer.store.is_empty());
+    }
+
+    #[test]
     fn a_script_is_found_by_its_sum() {
         let mut replayer = replayer();
         run(&mut replayer, "redis.call('INCR', KEYS[1])").unwrap();

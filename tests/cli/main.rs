@@ -8,5 +8,6 @@ mod outputs;
 mod program;
 mod reports;
 mod rights;
+mod scripts;
 #[path = "../util/mod.rs"]
 mod util;

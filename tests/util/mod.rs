@@ -40,6 +40,7 @@ pub(crate) mod filled;
 pub(crate) mod replayed;
 pub(crate) mod resp;
 pub(crate) mod rng;
+pub(crate) mod scripts;
 pub(crate) mod server;
 pub(crate) mod writes;
 
