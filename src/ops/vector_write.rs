@@ -37,10 +37,10 @@ pub(crate) fn items(set: &VectorSet<'_>, target: &Target) -> Vec<ModuleField> {
         ModuleField::Uint(flags),
     ];
     if let Some(projection) = &set.projection {
-        let matrix = projection.matrix.iter();
+        let rows = (0..set.dim).flat_map(|row| projection.row(row));
         items.push(ModuleField::Uint(u64::from(projection.input_dim)));
         items.push(ModuleField::String(
-            matrix.flat_map(|cell| cell.to_le_bytes()).collect(),
+            rows.flat_map(f32::to_le_bytes).collect(),
         ));
     }
     let nodes = hnsw::build(&components(set), set.dim as usize, m as usize);
