@@ -4,12 +4,13 @@
 //! |---|---|
 //! | how is one record framed? | [`resp`] |
 //! | what may a `#` line say? | [`annotation`] |
-//! | which events does a log hold, and how does it end? | [`reader`], [`end`] |
+//! | which events does a log hold, and how does it end? | [`reader`], [`batch`], [`end`] |
 //! | what does a manifest say? | [`manifest`] |
 //! | which files make the log? | [`layout`] |
 //! | which commands, how many, how large? | [`stats`] |
 
 pub mod annotation;
+pub mod batch;
 pub mod end;
 pub mod layout;
 pub mod manifest;
@@ -17,6 +18,7 @@ pub mod reader;
 pub mod resp;
 pub mod stats;
 
+pub use batch::Batch;
 pub use end::{End, EndKind};
 pub use layout::AofSet;
 pub use manifest::Manifest;

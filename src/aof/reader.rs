@@ -122,6 +122,11 @@ impl<'a> LogReader<'a> {
         }
     }
 
+    /// The arguments of the record that was read last; the reader makes itself a new list.
+    pub(super) fn take_args(&mut self) -> Vec<&'a [u8]> {
+        std::mem::take(&mut self.args)
+    }
+
     /// How the log ends, once [`LogReader::next_event`] has returned `None`.
     #[must_use]
     pub fn end(&self) -> Option<&End> {

@@ -6,13 +6,14 @@
 
 use crate::aof::annotation::Annotation;
 use crate::aof::layout::Content;
-use crate::aof::{Event, LogReader};
+use crate::aof::{Batch, Event, LogReader};
 use crate::error::{Code, Context, Error, Fault, Result};
 use crate::num::Flavor;
 use crate::rdb::{Dialect, Item, Items, RdbString, Scratch};
 use crate::replay::txn::{Rejected, Transactions};
 use crate::replay::{Counters, Loaded, Options, Reject, Replayer};
 use crate::report::{Finding, Level, Tally};
+use crate::store::warm;
 
 /// Where to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -237,16 +238,20 @@ impl<'a> Driver<'_, 'a> {
     fn log(&mut self, bytes: &'a [u8], base_offset: u64, is_last: bool) -> bool {
         let mut reader = LogReader::new(bytes, base_offset);
         let mut transactions = Transactions::new();
+        let mut batch = Batch::new(warm::BATCH);
         loop {
-            let Some(event) = reader.next_event() else {
+            if !batch.fill(&mut reader) {
                 match self.end(&mut reader, &mut transactions, is_last) {
                     Next::Again => continue,
                     Next::Part => return true,
                     Next::Stop => return false,
                 }
-            };
-            if !self.event(event, &mut transactions) {
-                return false;
+            }
+            self.replayed.replayer.look_ahead(batch.commands());
+            for event in batch.events() {
+                if !self.event(event, &mut transactions) {
+                    return false;
+                }
             }
         }
     }

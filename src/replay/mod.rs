@@ -61,6 +61,7 @@ pub use load::Loaded;
 pub use reply::{Reject, Reply};
 
 use crate::num::Flavor;
+use crate::store::warm::{BATCH, Wanted};
 use crate::store::{Db, Store};
 
 /// What "now" means to commands that name a time relative to it.
@@ -208,6 +209,29 @@ impl<'a> Replayer<'a> {
             Now::At(ms) => ms,
             Now::Annotated { or_ms } => self.annotated_ms.unwrap_or(or_ms),
         }
+    }
+
+    /// Looks at what records need that come soon, so that they find it in the cache.
+    pub(crate) fn look_ahead<'r>(&self, records: impl Iterator<Item = &'r [&'a [u8]]>)
+    where
+        'a: 'r,
+    {
+        let Some(db) = self.store.db(self.db) else {
+            return;
+        };
+        let mut wanted = [Wanted::default(); BATCH];
+        let mut len = 0;
+        for (wanted, args) in wanted.iter_mut().zip(records) {
+            let arg = |at: usize| args.get(at).copied().unwrap_or_default();
+            // Most commands have their key first; a wrong guess only costs the look.
+            *wanted = Wanted {
+                key: arg(1),
+                first: arg(2),
+                second: arg(3),
+            };
+            len += 1;
+        }
+        db.warm(wanted.get(..len).unwrap_or_default());
     }
 
     /// Carries out one command of the log; MULTI and EXEC are for the caller.

@@ -42,6 +42,10 @@ impl<'a> Hash<'a> {
         self.fields.len()
     }
 
+    pub(super) fn fields(&self) -> &Map<'a, Field<'a>> {
+        &self.fields
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -207,6 +207,10 @@ impl<'a> Db<'a> {
         self.keys.is_empty()
     }
 
+    pub(super) fn keys(&self) -> &Map<'a, Entry<'a>> {
+        &self.keys
+    }
+
     /// The entry of a key.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<&Entry<'a>> {

@@ -41,9 +41,9 @@ impl<'a> List<'a> {
         self.items.push_back(item);
     }
 
-    /// Short lists grow by little: most stay short.
+    /// Lists grow by half: most stay short, and there are many of them.
     fn room_for_one(&mut self) {
-        if self.items.len() == self.items.capacity() && self.items.len() < 16 {
+        if self.items.len() == self.items.capacity() {
             self.items.reserve_exact((self.items.len() / 2).max(1));
         }
     }

@@ -22,6 +22,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::Bytes;
+use super::text::Probe;
 
 /// Entries without an index.
 pub(super) const SMALL: usize = 16;
@@ -37,7 +38,7 @@ const SPARSE: usize = 4;
 static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// The hash of a key, for looking it up in more than one map.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct KeyHash(u64);
 
 impl KeyHash {
@@ -144,21 +145,30 @@ impl<'a, V> Map<'a, V> {
     }
 
     fn scan(&self, key: &[u8]) -> Option<usize> {
+        let probe = Probe::new(key);
         self.slots
             .iter()
-            .position(|slot| matches!(slot, Slot::Full(k, _) if **k == *key))
+            .position(|slot| matches!(slot, Slot::Full(key, _) if probe.is(key)))
     }
 
     pub(super) fn find_hashed(&self, hash: KeyHash, key: &[u8]) -> Option<usize> {
         let Some(index) = &self.index else {
             return self.scan(key);
         };
+        let probe = Probe::new(key);
         index
             .find(hash.spread(), |bucket| {
                 bucket.hash().0 == hash.0
-                    && matches!(self.slots.get(bucket.slot()), Some(Slot::Full(k, _)) if **k == *key)
+                    && matches!(self.slots.get(bucket.slot()), Some(Slot::Full(key, _)) if probe.is(key))
             })
             .map(|bucket| bucket.slot())
+    }
+
+    /// The slot of the first key with this hash, which may be another key.
+    pub(super) fn guess_slot(&self, hash: KeyHash) -> Option<usize> {
+        let index = self.index.as_ref()?;
+        let found = index.find(hash.spread(), |bucket| bucket.hash().0 == hash.0);
+        found.map(|bucket| bucket.slot())
     }
 
     /// The entry in a slot.
@@ -229,8 +239,8 @@ impl<'a, V> Map<'a, V> {
                 slot
             }
             _ => {
-                // Small collections grow by little: most stay small.
-                if self.slots.len() == self.slots.capacity() && self.slots.len() < SMALL {
+                // By half: most collections stay small, and there are many of them.
+                if self.slots.len() == self.slots.capacity() {
                     self.slots.reserve_exact((self.slots.len() / 2).max(1));
                 }
                 self.slots.push(Slot::Full(key, value));

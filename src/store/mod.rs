@@ -29,6 +29,7 @@ pub mod other;
 pub mod set;
 pub mod stream;
 pub mod text;
+pub mod warm;
 pub mod zset;
 
 pub use group::{Consumer, Group, Owner, Pending};

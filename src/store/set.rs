@@ -15,6 +15,10 @@ impl<'a> Set<'a> {
         self.members.len()
     }
 
+    pub(super) fn members(&self) -> &Map<'a, ()> {
+        &self.members
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

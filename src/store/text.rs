@@ -2,12 +2,14 @@
 //!
 //! | form | bytes | when |
 //! |---|---|---|
-//! | inline | up to 15 | short: no allocation, no look at the input |
+//! | inline | up to 22 | short: no allocation, no look at the input |
 //! | slice | any | longer, and stands raw in the input |
 //! | owned | any | decoded, computed or edited |
 //! | integer ([`Str`] only) | - | INCR results and integer encodings; printed on demand |
 //!
-//! All of them take 24 bytes.
+//! All of them take 24 bytes. Owned bytes stand behind one more pointer, so that the
+//! inline form has room for the keys, fields and numbers of everyday logs: what is
+//! inline is compared without a look at the log, which is a cache miss each time.
 
 use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
@@ -17,7 +19,7 @@ use std::ops::Deref;
 
 use crate::bytes::Text;
 
-const INLINE: usize = 15;
+const INLINE: usize = 22;
 
 /// Bytes of a key, member, field or other name.
 #[derive(Clone)]
@@ -27,7 +29,39 @@ pub struct Bytes<'a>(Repr<'a>);
 enum Repr<'a> {
     Inline(u8, [u8; INLINE]),
     Slice(&'a [u8]),
-    Owned(Vec<u8>),
+    #[expect(
+        clippy::box_collection,
+        reason = "a vector in place would leave 15 inline bytes"
+    )]
+    Owned(Box<Vec<u8>>),
+}
+
+/// A key to be looked for, in the form that most keys are stored in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe<'k> {
+    bytes: &'k [u8],
+    room: [u8; INLINE],
+}
+
+impl<'k> Probe<'k> {
+    pub(super) fn new(bytes: &'k [u8]) -> Self {
+        let mut room = [0; INLINE];
+        if let Some(room) = room.get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+        Probe { bytes, room }
+    }
+
+    /// Whether these are the bytes. Inline ones are compared as a few words: their
+    /// unused room is zero.
+    #[inline]
+    pub(super) fn is(&self, key: &Bytes<'_>) -> bool {
+        match &key.0 {
+            Repr::Inline(len, room) => usize::from(*len) == self.bytes.len() && *room == self.room,
+            Repr::Slice(bytes) => *bytes == self.bytes,
+            Repr::Owned(bytes) => **bytes == *self.bytes,
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Bytes<'_>>() <= 24 && size_of::<Str<'_>>() <= 24);
@@ -39,6 +73,10 @@ impl<'a> Bytes<'a> {
         Some(Bytes(Repr::Inline(bytes.len() as u8, room)))
     }
 
+    fn owned(bytes: Vec<u8>) -> Self {
+        Bytes(Repr::Owned(Box::new(bytes)))
+    }
+
     /// Borrows from the input; short bytes are copied into place.
     #[must_use]
     pub fn borrowed(bytes: &'a [u8]) -> Self {
@@ -48,7 +86,7 @@ impl<'a> Bytes<'a> {
     /// Copies bytes that do not live as long as the input.
     #[must_use]
     pub fn copied(bytes: &[u8]) -> Self {
-        Bytes::inline(bytes).unwrap_or_else(|| Bytes(Repr::Owned(bytes.to_vec())))
+        Bytes::inline(bytes).unwrap_or_else(|| Bytes::owned(bytes.to_vec()))
     }
 
     /// The bytes.
@@ -64,7 +102,7 @@ impl<'a> Bytes<'a> {
     /// The bytes, owned and ready to be edited.
     pub fn to_mut(&mut self) -> &mut Vec<u8> {
         if !matches!(self.0, Repr::Owned(_)) {
-            self.0 = Repr::Owned(self.as_slice().to_vec());
+            *self = Bytes::owned(self.as_slice().to_vec());
         }
         match &mut self.0 {
             Repr::Owned(bytes) => bytes,
@@ -76,7 +114,7 @@ impl<'a> Bytes<'a> {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
-            Repr::Owned(bytes) => bytes.capacity(),
+            Repr::Owned(bytes) => size_of::<Vec<u8>>() + bytes.capacity(),
             _ => 0,
         }
     }
@@ -84,7 +122,7 @@ impl<'a> Bytes<'a> {
 
 impl From<Vec<u8>> for Bytes<'_> {
     fn from(bytes: Vec<u8>) -> Self {
-        Bytes::inline(&bytes).unwrap_or(Bytes(Repr::Owned(bytes)))
+        Bytes::inline(&bytes).unwrap_or_else(|| Bytes::owned(bytes))
     }
 }
 
@@ -217,7 +255,7 @@ impl<'a> Str<'a> {
     /// The bytes, owned and ready to be edited (APPEND, SETRANGE, SETBIT).
     pub fn to_mut(&mut self) -> &mut Vec<u8> {
         if let StrRepr::Int(n) = self.0 {
-            self.0 = StrRepr::Bytes(Bytes(Repr::Owned(n.to_string().into_bytes())));
+            self.0 = StrRepr::Bytes(Bytes::owned(n.to_string().into_bytes()));
         }
         match &mut self.0 {
             StrRepr::Bytes(bytes) => bytes.to_mut(),
@@ -322,7 +360,7 @@ mod tests {
 
     #[test]
     fn forms_of_one_string_are_equal() {
-        let long = b"a string of more than fifteen bytes";
+        let long = b"a string of more than 22 bytes";
         assert_eq!(Bytes::borrowed(long), Bytes::copied(long));
         assert_eq!(Bytes::from(long.to_vec()), Bytes::borrowed(long));
         assert_eq!(Str::from(-17), Str::borrowed(b"-17"));
@@ -332,7 +370,24 @@ mod tests {
             Bytes::from(Str::from(i64::MIN)),
             Bytes::copied(b"-9223372036854775808")
         );
-        assert_eq!(Bytes::borrowed(b"exactly fifteen").heap_bytes(), 0);
+        assert_eq!(Bytes::copied(b"exactly twenty-two ...").heap_bytes(), 0);
+        assert!(Bytes::copied(b"at last twenty-three ..").heap_bytes() > 0);
+    }
+
+    #[test]
+    fn probes_know_every_form_and_length() {
+        let text = b"forms of one key: inline, slice, owned";
+        for len in 0..text.len() {
+            let bytes = &text[..len];
+            let mut owned = Bytes::copied(bytes);
+            owned.to_mut();
+            let zero = [bytes, &[0]].concat();
+            for key in [Bytes::borrowed(bytes), Bytes::copied(bytes), owned] {
+                assert!(Probe::new(bytes).is(&key), "{key:?}");
+                assert!(!Probe::new(&zero).is(&key), "{key:?}");
+                assert!(!Probe::new(&text[..len + 1]).is(&key), "{key:?}");
+            }
+        }
     }
 
     #[test]

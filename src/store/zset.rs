@@ -55,6 +55,10 @@ impl<'a> SortedSet<'a> {
         self.members.len()
     }
 
+    pub(super) fn members(&self) -> &Map<'a, f64> {
+        &self.members
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
