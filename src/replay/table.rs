@@ -639,26 +639,41 @@ const EMPTY: u16 = u16::MAX;
 /// Longer than any name with its subcommand.
 const MAX_NAME: usize = 32;
 
-/// Folds letters to lower case (and moves other bytes, always to the same place).
-const fn fold(byte: u8) -> u32 {
-    (byte | 0x20) as u32
-}
+/// A name in lower case, filled up with NUL, so that it is hashed and compared as words.
+type Folded = [u8; MAX_NAME];
 
-const fn bucket(name: &[u8]) -> usize {
-    let mut hash: u32 = 0x811c_9dc5;
+const fn bucket(name: &Folded) -> usize {
+    let (words, _) = name.as_chunks::<8>();
+    let mut hash: u64 = 0;
     let mut at = 0;
-    while at < name.len() {
-        hash = (hash ^ fold(name[at])).wrapping_mul(0x0100_0193);
+    while at < words.len() {
+        hash = (hash.rotate_left(23) ^ u64::from_le_bytes(words[at]))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         at += 1;
     }
-    (hash ^ (hash >> 15)) as usize % BUCKETS
+    (hash >> 32) as usize % BUCKETS
 }
+
+static NAMES: [Folded; COMMANDS.len()] = {
+    let mut names = [[0; MAX_NAME]; COMMANDS.len()];
+    let mut row = 0;
+    while row < COMMANDS.len() {
+        let name = COMMANDS[row].name.as_bytes();
+        let mut at = 0;
+        while at < name.len() {
+            names[row][at] = name[at];
+            at += 1;
+        }
+        row += 1;
+    }
+    names
+};
 
 static INDEX: [u16; BUCKETS] = {
     let mut index = [EMPTY; BUCKETS];
     let mut row = 0;
     while row < COMMANDS.len() {
-        let mut at = bucket(COMMANDS[row].name.as_bytes());
+        let mut at = bucket(&NAMES[row]);
         while index[at] != EMPTY {
             at = (at + 1) % BUCKETS;
         }
@@ -669,11 +684,15 @@ static INDEX: [u16; BUCKETS] = {
 };
 
 fn find_name(name: &[u8]) -> Option<&'static Command> {
-    let mut at = bucket(name);
+    let mut folded = [0; MAX_NAME];
+    folded.get_mut(..name.len())?.copy_from_slice(name);
+    folded.make_ascii_lowercase();
+    let mut at = bucket(&folded);
     loop {
-        let command = COMMANDS.get(usize::from(*INDEX.get(at)?))?;
-        if command.name.as_bytes().eq_ignore_ascii_case(name) {
-            return Some(command);
+        let row = usize::from(*INDEX.get(at)?);
+        if *NAMES.get(row)? == folded {
+            // NUL bytes at the end of a name are not the filling.
+            return COMMANDS.get(row).filter(|row| row.name.len() == name.len());
         }
         at = (at + 1) % BUCKETS;
     }
@@ -690,12 +709,10 @@ fn find_name(name: &[u8]) -> Option<&'static Command> {
 #[must_use]
 pub fn find<A: AsRef<[u8]>>(args: &[A]) -> Option<&'static Command> {
     let name = args.first()?.as_ref();
-    if name.len() > MAX_NAME || name.contains(&b'|') {
-        return None;
-    }
     let command = find_name(name)?;
     if command.class != Class::Container {
-        return Some(command);
+        // The row of a subcommand is not found by its own name.
+        return Some(command).filter(|_| !name.contains(&b'|'));
     }
     // A container alone: its row says that an argument is missing.
     let Some(subcommand) = args.get(1).map(AsRef::as_ref) else {
@@ -727,6 +744,8 @@ mod tests {
         assert!(find(&[b"nosuch".as_slice()]).is_none());
         assert!(find(&[b"".as_slice()]).is_none());
         assert!(find(&[b"xgroup|create".as_slice()]).is_none());
+        assert!(find(&[b"set\0".as_slice()]).is_none());
+        assert!(find(&[[b'x'; MAX_NAME + 1]]).is_none());
         assert!(find::<&[u8]>(&[]).is_none());
     }
 }
