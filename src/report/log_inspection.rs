@@ -12,10 +12,9 @@ use crate::ops::inspect_log::LogInspection;
 pub fn text(name: &str, seen: &LogInspection) -> String {
     let mut out = String::new();
     let stats = &seen.framed.stats;
-    let size: u64 = seen.parts.iter().map(|part| part.bytes).sum();
     let _ = writeln!(out, "{:<12} {name}", "file");
     let _ = writeln!(out, "{:<12} {}", "kind", kind(seen));
-    let _ = writeln!(out, "{:<12} {}", "size", bytes(size));
+    let _ = writeln!(out, "{:<12} {}", "size", bytes(seen.bytes()));
     let _ = writeln!(
         out,
         "{:<12} {}, {} transactions",
@@ -31,6 +30,16 @@ pub fn text(name: &str, seen: &LogInspection) -> String {
             grouped(stats.annotations)
         );
     }
+    let dead = match (seen.dead_bytes(), seen.live_bytes) {
+        (Some(dead), Some(live)) => format!(
+            "{} ({:.1} %), {} live: as commands of a rewrite",
+            bytes(dead),
+            share(dead, seen.bytes()),
+            bytes(live)
+        ),
+        _ => "unknown: the log cannot be replayed exactly".to_owned(),
+    };
+    let _ = writeln!(out, "{:<12} {dead}", "dead bytes");
     if seen.parts.iter().any(|part| part.name.is_some()) {
         out.push_str("\nparts\n");
         let rows: Vec<_> = seen
@@ -61,17 +70,24 @@ pub fn text(name: &str, seen: &LogInspection) -> String {
     }
     if !seen.hot_keys.is_empty() {
         out.push_str("\nkeys most written\n");
-        let mut rows = vec![["bytes", "records", "key"].map(String::from).to_vec()];
+        let mut rows = vec![["bytes", "records", "db", "key"].map(String::from).to_vec()];
         rows.extend(seen.hot_keys.iter().map(|hot| {
             vec![
                 grouped(hot.bytes),
                 grouped(hot.commands),
+                hot.db.to_string(),
                 escape_key(&hot.key),
             ]
         }));
-        table(&[Align::Right, Align::Right, Align::Left], &rows, &mut out);
+        let aligns = [Align::Right, Align::Right, Align::Right, Align::Left];
+        table(&aligns, &rows, &mut out);
     }
     out
+}
+
+/// Per cent of all bytes.
+fn share(part: u64, all: u64) -> f64 {
+    100.0 * part as f64 / all.max(1) as f64
 }
 
 fn kind(seen: &LogInspection) -> &'static str {
@@ -93,10 +109,9 @@ pub fn json(name: &str, seen: &LogInspection) -> Object {
     Object::new()
         .string("file", name)
         .string("kind", kind(seen))
-        .number(
-            "bytes",
-            seen.parts.iter().map(|part| part.bytes).sum::<u64>(),
-        )
+        .number("bytes", seen.bytes())
+        .optional_number("live_bytes", seen.live_bytes)
+        .optional_number("dead_bytes", seen.dead_bytes())
         .number("commands", stats.records.count)
         .number("transactions", stats.multis)
         .number("annotations", stats.annotations)
@@ -124,6 +139,7 @@ pub fn json(name: &str, seen: &LogInspection) -> Object {
             "hot_keys",
             seen.hot_keys.iter().map(|hot| {
                 Object::new()
+                    .number("db", hot.db)
                     .string("key", &hot.key)
                     .number("records", hot.commands)
                     .number("bytes", hot.bytes)
