@@ -8,7 +8,7 @@ use super::random::Random;
 /// Writes the data set.
 pub fn write<W: Write>(out: &mut Commands<W>, seed: u64, scale: f64) -> io::Result<()> {
     let mut random = Random::part(seed, "big");
-    let n = (2e6 * scale) as u64;
+    let n = (1e6 * scale) as u64;
     out.fill("RPUSH", b"big:list", n, 1, |n, arguments| {
         arguments.push([format!("{n}:").into_bytes(), random.token(14)].concat());
     })?;

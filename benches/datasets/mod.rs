@@ -3,7 +3,7 @@
 //! ```text
 //! mixed    every type and encoding of Redis 7.0 at everyday sizes     200 MB of RDB
 //! strings  3 million small keys                                       114 MB of RDB
-//! big      one key of each type with millions of elements             240 MB of RDB
+//! big      one key of each type, a million elements each             140 MB of RDB
 //! churn    4 million commands over keys that come and go              385 MB of AOF
 //! ```
 //!
