@@ -13,6 +13,9 @@
 //! | the frame: opcodes, key records, the end | [`rdb::frame`] |
 //! | a length, a string, a module item | [`rdb::length`], [`rdb::string`], [`rdb::module`] |
 //! | the layout of a list, set, hash, … | `rdb::object`, one file per type |
+//! | how a value is written for a release | `rdb::object::encode`, one file per type |
+//! | what a release reads and writes | [`rdb::target`] |
+//! | what a release has no place for | [`ops::losses`] |
 //! | a ziplist, listpack, intset, zipmap, stream node | [`encoding`], one file per blob |
 //! | the framing of a log, the manifest, `#TS:` | [`aof`] |
 //! | what a command of a log does | [`replay`], one table and one file per family |

@@ -6,6 +6,7 @@ mod help;
 mod inputs;
 mod outputs;
 mod program;
+mod rdb_output;
 mod reports;
 mod rights;
 mod scripts;

@@ -92,7 +92,7 @@ pub(crate) fn one_error(output: &Output, words: &[&str]) {
         .collect();
     assert_eq!(errors.len(), 1, "{talk}");
     for line in talk.lines() {
-        let known = ["error: ", "hint: ", "warning: "];
+        let known = ["error: ", "hint: ", "warning: ", "note: "];
         assert!(known.iter().any(|word| line.starts_with(word)), "{talk}");
     }
     for word in words {
