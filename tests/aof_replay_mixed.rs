@@ -362,7 +362,7 @@ fn goes_by_another_name(release: Release, name: &str) -> Option<&'static str> {
         "xreadgroup" | "xautoclaim" => "as XCLAIM and XGROUP SETID",
         "migrate" => "as DEL; wants a second server",
         "restore-asking" if release.redis_since(7, 0) => "as RESTORE",
-        "trimslots" | "cluster|flushslot" => "of a cluster only",
+        "trimslots" | "cluster|flushslot" => "of a cluster, which has its own test",
         _ => return None,
     })
 }
@@ -405,4 +405,63 @@ fn logs_of_everything_replay_as_servers_load_them() {
 #[test]
 fn old_logs_of_everything_replay_as_servers_load_them() {
     rounds_of(old_servers());
+}
+
+/// A server with the cluster on that owns all slots.
+fn cluster(release: Release) -> Server {
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let bus = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+    let log = ["--appendonly", "yes", "--appendfsync", "no"];
+    let start = Start::new(release).tcp().args(&log);
+    let server = Server::expect(start.args(&settings));
+    let mut client = server.client();
+    client.ok(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while client.cmd(&["SET", "first", "1"]).error().is_some() {
+        assert!(std::time::Instant::now() < until, "{}", server.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    server
+}
+
+#[test]
+fn slots_go_as_clusters_drop_them() {
+    let drops_slots = |release: &Release| release.redis_since(8, 4) || release.valkey_since(9, 0);
+    for release in servers().into_iter().filter(drops_slots) {
+        let server = cluster(release);
+        let mut client = server.client();
+        for number in 0..300 {
+            let keys = [
+                format!("k{number}"),
+                format!("{{tag{}}}{number}", number % 7),
+            ];
+            for key in keys {
+                client.ok(&["SET", &key, "x"]);
+            }
+        }
+        let drop_slots = match release.family {
+            Family::Redis => {
+                client.ok(&["CLUSTER", "DELSLOTSRANGE", "0", "9000"]);
+                vec![command!["TRIMSLOTS", "RANGES", 2, 0, 4000, 8000, 9000]]
+            }
+            Family::Valkey => (0..600)
+                .map(|slot| command!["CLUSTER", "FLUSHSLOT", slot * 27, "SYNC"])
+                .collect(),
+        };
+        let before = client.ok(&["DBSIZE"]).int();
+        for command in drop_slots {
+            client.ok(&command);
+        }
+        let gone = before - client.ok(&["DBSIZE"]).int();
+        assert!(gone > 5, "{}: {gone} keys gone", release.name);
+        let aof = parts(&server.aof());
+        let logged = names(&aof);
+        let name = ["trimslots", "cluster|flushslot"];
+        assert!(name.iter().any(|name| logged.contains(*name)), "{logged:?}");
+        let store = replay(&aof, &release, release.name);
+        let digest = digest_store(&store, flavor(&release), i64::MIN).unwrap();
+        assert_eq!(digest.to_string(), server.digest(), "{}", release.name);
+    }
 }

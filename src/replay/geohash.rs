@@ -33,18 +33,15 @@ pub(super) enum Shape {
     Polygon(Vec<Place>),
 }
 
-/// The middle of places on the sphere: that of their points in space, seen from the
-/// centre of the earth.
+/// The middle of places on the sphere: where the sum of their directions points to.
 pub(super) fn centroid(corners: &[Place]) -> Place {
-    let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
+    let (mut x, mut y, mut z) = (0f64, 0f64, 0f64);
     for corner in corners {
         let (longitude, latitude) = (corner.longitude * RADIAN, corner.latitude * RADIAN);
-        x += EARTH_RADIUS_M * latitude.cos() * longitude.cos();
-        y += EARTH_RADIUS_M * latitude.cos() * longitude.sin();
-        z += EARTH_RADIUS_M * latitude.sin();
+        x += latitude.cos() * longitude.cos();
+        y += latitude.cos() * longitude.sin();
+        z += latitude.sin();
     }
-    let corners = corners.len() as f64;
-    let (x, y, z): (f64, f64, f64) = (x / corners, y / corners, z / corners);
     Place {
         longitude: y.atan2(x) / RADIAN,
         latitude: z.atan2((x * x + y * y).sqrt()) / RADIAN,

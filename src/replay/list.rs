@@ -192,14 +192,17 @@ pub(super) fn counted_keys(
     Ok(at + 1..end)
 }
 
-/// `numkeys key .. LEFT|RIGHT [COUNT n]` from `at` on.
-fn mpop<'a>(
+/// `numkeys key .. end [COUNT n]` from `at` on: the first key that is there gives as
+/// many elements from its end, which LMPOP and ZMPOP name in words of their own.
+pub(super) fn pop_several<'a, E: Copy>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
     at: usize,
+    end: impl FnOnce(Args<'_, 'a>, usize) -> Result<E, Reject>,
+    take: impl Fn(&mut Replayer<'a>, &[u8], E, usize) -> Result<Option<Reply<'a>>, Reject>,
 ) -> Result<Reply<'a>, Reject> {
     let keys = counted_keys(args, at)?;
-    let side = Side::parse(args, keys.end)?;
+    let end = end(args, keys.end)?;
     let count = match args.len() - keys.end {
         1 => 1,
         3 if args.is(keys.end + 1, "count") => match count_arg(args, keys.end + 2)? {
@@ -209,13 +212,28 @@ fn mpop<'a>(
         _ => return Err(SYNTAX),
     };
     for at in keys {
-        if let Some(items) = take(replayer, args.get(at), side, count)? {
-            return Ok(Reply::Array(vec![Reply::Bulk(args.str(at)), bulks(items)]));
+        if let Some(items) = take(replayer, args.get(at), end, count)? {
+            return Ok(Reply::Array(vec![Reply::Bulk(args.str(at)), items]));
         }
     }
     Ok(Reply::Nil)
 }
 
+fn mpop<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+    at: usize,
+) -> Result<Reply<'a>, Reject> {
+    pop_several(
+        replayer,
+        args,
+        at,
+        Side::parse,
+        |replayer, key, side, count| Ok(take(replayer, key, side, count)?.map(bulks)),
+    )
+}
+
+/// `LMPOP numkeys key .. LEFT|RIGHT [COUNT n]`
 pub(super) fn lmpop<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,

@@ -399,6 +399,7 @@ fn transactions() {
         ),
         ("MULTI; SET a 1", ""),
         ("EXEC; SET a 1", "a=1 !ERR"),
+        ("PFCOUNT a; EXEC; EXEC; SET a 1", "a=1 !ERR"),
         (
             "MULTI; SET a 1; MULTI; LPUSH a x; SET b 2; EXEC",
             "a=1 b=2 !ERR !WRONGTYPE",

@@ -18,9 +18,13 @@ struct Queued {
 /// While a MULTI is open every record but EXEC waits, a second MULTI (which is an
 /// error when its turn comes) and SELECT among them. What waits when the log ends
 /// never happened.
+///
+/// Releases before 4.0 log a PFCOUNT of a transaction that writes nothing else, and its
+/// EXEC, but no MULTI; such an EXEC is no error.
 #[derive(Debug, Default)]
 pub struct Transactions<'a> {
     open: bool,
+    counted: bool,
     args: Vec<&'a [u8]>,
     queue: Vec<Queued>,
 }
@@ -94,8 +98,10 @@ impl<'a> Transactions<'a> {
         if !command.takes(args.len()) {
             return rejected(reject(Reject::WrongArity, Some(command)));
         }
+        let counted = std::mem::replace(&mut self.counted, command.name == "pfcount");
         if command.class == Class::Session {
             match (command.name, self.open) {
+                ("exec", false) if counted => return true,
                 ("multi", false) => {
                     self.open = true;
                     return true;

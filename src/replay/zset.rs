@@ -6,7 +6,7 @@ use crate::num::strtod::parse_range_f64;
 use crate::num::{Flavor, parse_f64, score_text};
 use crate::store::{KeySlot, LexBound, SortedSet, Str, Value};
 
-use super::list::{count_arg, counted_keys};
+use super::list::{count_arg, pop_several};
 use super::reply::{NOT_FLOAT, SYNTAX, WRONG_TYPE};
 use super::{Args, Reject, Replayer, Reply};
 
@@ -429,35 +429,30 @@ pub(super) fn bzpopmax<'a>(
     pop_first(replayer, args, true)
 }
 
-/// `numkeys key .. MIN|MAX [COUNT n]` from `at` on.
+/// Whether MIN or MAX stands at an argument.
+fn is_max(args: Args<'_, '_>, at: usize) -> Result<bool, Reject> {
+    match () {
+        () if args.is(at, "min") => Ok(false),
+        () if args.is(at, "max") => Ok(true),
+        () => Err(SYNTAX),
+    }
+}
+
 fn mpop<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
     at: usize,
 ) -> Result<Reply<'a>, Reject> {
-    let keys = counted_keys(args, at)?;
-    let greatest = match () {
-        () if args.is(keys.end, "min") => false,
-        () if args.is(keys.end, "max") => true,
-        () => return Err(SYNTAX),
-    };
-    let count = match args.len() - keys.end {
-        1 => 1,
-        3 if args.is(keys.end + 1, "count") => match count_arg(args, keys.end + 2)? {
-            0 => return Err(Reject::error("ERR count should be greater than 0")),
-            count => count,
-        },
-        _ => return Err(SYNTAX),
-    };
-    for at in keys {
-        if let Some(taken) = take(replayer, args.get(at), greatest, count)? {
-            let reply = vec![Reply::Bulk(args.str(at)), Reply::Array(taken)];
-            return Ok(Reply::Array(reply));
-        }
-    }
-    Ok(Reply::Nil)
+    pop_several(
+        replayer,
+        args,
+        at,
+        is_max,
+        |replayer, key, greatest, count| Ok(take(replayer, key, greatest, count)?.map(Reply::Array)),
+    )
 }
 
+/// `ZMPOP numkeys key .. MIN|MAX [COUNT n]`
 pub(super) fn zmpop<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
