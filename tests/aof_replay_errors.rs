@@ -5,7 +5,7 @@
 mod util;
 
 use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
-use rdbkit::store::digest::digest_store;
+use rdbkit::store::digest::{digest_entry, digest_store};
 use util::replayed::flavor;
 use util::resp::encode;
 use util::server::{Release, Server, servers};
@@ -233,13 +233,13 @@ const FIELDS: &[&str] = &[
 
 /// Of HSETEX and HGETEX.
 const SET_FIELDS: &[&str] = &[
-    "HSETEX h EX 0 FIELDS 1 a 1",
+    "HSETEX h EX -1 FIELDS 1 a 1",
     "HSETEX h EX x FIELDS 1 a 1",
     "HSETEX h FNX FXX FIELDS 1 a 1",
     "HSETEX h KEEPTTL PX 5 FIELDS 1 a 1",
     "HSETEX h FIELDS 2 a 1",
     "HSETEX s FIELDS 1 a 1",
-    "HGETEX h PX 0 FIELDS 1 a",
+    "HGETEX h PX -1 FIELDS 1 a",
     "HGETEX h PERSIST EX 5 FIELDS 1 a",
     "HGETEX s PERSIST FIELDS 1 a",
     "HGETEX h PERSIST FIELDS 2 a",
@@ -406,6 +406,14 @@ fn round(release: Release) {
                 "{lines:?}:\n  server {theirs:?}\n  replay {ours:?}"
             ));
         }
+    }
+    let mut client = server.client();
+    for (_, key, entry) in replayed.replayer.store.iter() {
+        let digest = digest_entry(None, entry, flavor(&release), i64::MIN).unwrap();
+        let command = [b"DEBUG".as_slice(), b"DIGEST-VALUE", key];
+        let theirs = client.ok(&command).items()[0].text();
+        let key = key.escape_ascii();
+        assert_eq!(digest.to_string(), theirs, "{}: {key}", release.name);
     }
     let digest = digest_store(&replayed.replayer.store, flavor(&release), i64::MIN).unwrap();
     assert!(

@@ -6,11 +6,14 @@
 
 use super::reply::{INVALID_EXPIRE, NOT_INTEGER, SYNTAX};
 use super::{Args, Reject, Replayer, Reply};
+use crate::num::Product;
 use crate::store::{Bytes, Hash, Str};
 
 const BAD_NUMBER: Reject = Reject::error("ERR number of fields must be a positive integer");
 const WRONG_NUMBER: Reject =
     Reject::error("ERR the numfields parameter must match the number of arguments");
+/// The latest deadline that Redis keeps for a field; Valkey keeps any.
+const REDIS_LIMIT_MS: i64 = (1 << 46) - 1;
 const NO_FIELDS: Reject =
     Reject::error("ERR mandatory argument FIELDS is missing or not at the right position");
 
@@ -49,8 +52,13 @@ impl Clock {
             Clock::Seconds | Clock::Milliseconds => replayer.now_ms(),
             Clock::UnixSeconds | Clock::UnixMilliseconds => 0,
         };
+        let limit_ms = match replayer.flavor().product {
+            Product::Redis => REDIS_LIMIT_MS,
+            Product::Valkey => i64::MAX,
+        };
         in_ms
             .and_then(|time| time.checked_add(since))
+            .filter(|at_ms| *at_ms <= limit_ms)
             .ok_or(INVALID_EXPIRE)
     }
 }

@@ -9,7 +9,7 @@
 //! | IFNE IFDEQ IFDNE | Redis 8.4 |
 
 use crate::bytes::Text;
-use crate::num::{LongDouble, parse_i64, parse_i64_of};
+use crate::num::{LongDouble, Product, parse_i64, parse_i64_of};
 use crate::store::{KeySlot, Str, Value};
 
 use super::reply::{
@@ -134,7 +134,10 @@ pub(super) fn set<'a>(
 ) -> Result<Reply<'a>, Reject> {
     let mut ttl = Ttl::Clear;
     let mut condition = Condition::Always;
-    let (mut want_old, mut ttl_seen, mut condition_seen) = (false, false, false);
+    // Whether the key has to be there.
+    let mut wanted = None;
+    let (mut want_old, mut ttl_seen) = (false, false);
+    let is_valkey = replayer.flavor().product == Product::Valkey;
     let mut at = 3;
     while at < args.len() {
         if let Some((given, next)) = expiry_option(replayer, args, at)? {
@@ -143,24 +146,46 @@ pub(super) fn set<'a>(
             continue;
         }
         if let Some(given) = Condition::of_option(args, at)? {
-            only_once(&mut condition_seen)?;
+            // Redis takes one kind of these again, and NX or XX behind it.
+            let again = std::mem::discriminant(&condition) == std::mem::discriminant(&given);
+            if wanted.is_some() || condition != Condition::Always && (is_valkey || !again) {
+                return Err(SYNTAX);
+            }
             condition = given;
             at += 2;
             continue;
         }
         match () {
             () if args.is(at, "get") => want_old = true,
-            () if args.is(at, "nx") => {
-                only_once(&mut condition_seen)?;
-                condition = Condition::Missing;
-            }
-            () if args.is(at, "xx") => {
-                only_once(&mut condition_seen)?;
-                condition = Condition::Exists;
+            () if args.is(at, "nx") || args.is(at, "xx") => {
+                let exists = args.is(at, "xx");
+                if wanted == Some(!exists) || is_valkey && condition != Condition::Always {
+                    return Err(SYNTAX);
+                }
+                wanted = Some(exists);
             }
             () => return Err(SYNTAX),
         }
         at += 1;
+    }
+    match (wanted, condition) {
+        (None, _) => {}
+        (Some(true), Condition::Always) => condition = Condition::Exists,
+        (Some(false), Condition::Always) => condition = Condition::Missing,
+        // Both conditions hold, or nothing happens.
+        (Some(exists), _) => {
+            let is_there = replayer.db().contains(args.get(1));
+            if exists != is_there && !want_old {
+                return Ok(Reply::Nil);
+            }
+            if exists != is_there {
+                condition = if exists {
+                    Condition::Exists
+                } else {
+                    Condition::Missing
+                };
+            }
+        }
     }
     set_key(replayer, args, want_old, condition, ttl)
 }
@@ -546,7 +571,9 @@ pub(super) fn delex<'a>(
         }
         4 => {
             let condition = Condition::of_option(args, 2)?.ok_or(SYNTAX)?;
-            remove_if(replayer, args, condition)
+            const NO_STRING: Reject =
+                Reject::error("ERR Key should be of string type if conditions are specified");
+            remove_if(replayer, args, condition, NO_STRING)
         }
         _ => Err(Reject::WrongArity),
     }
@@ -557,15 +584,19 @@ pub(super) fn delifeq<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    remove_if(replayer, args, Condition::Equal(args.get(2)))
+    remove_if(replayer, args, Condition::Equal(args.get(2)), WRONG_TYPE)
 }
 
 fn remove_if<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
     condition: Condition<'_>,
+    wrong_type: Reject,
 ) -> Result<Reply<'a>, Reject> {
-    let Some(text) = replayer.get::<Str<'a>>(args.get(1))? else {
+    let Some(text) = replayer
+        .get::<Str<'a>>(args.get(1))
+        .map_err(|_| wrong_type)?
+    else {
         return Ok(Reply::Int(0));
     };
     let holds = condition.holds(Some(text))?;

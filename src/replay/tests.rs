@@ -102,6 +102,15 @@ fn strings() {
         ("SET k v EX 10 PX 5", "!ERR"),
         ("SET k v EX 0", "!ERR"),
         ("SET k v NX XX", "!ERR"),
+        ("SET k v NX IFEQ v; SET k v IFEQ v IFNE v", "!ERR !ERR"),
+        (
+            "SET k 1; SET l 1; SET k 2 IFEQ 1 XX; SET l 2 IFEQ 1 NX; SET m 2 IFNE 1 NX; SET n 2 IFNE 1 XX",
+            "k=2 l=1 m=2",
+        ),
+        (
+            "SET k 1; SET k 2 IFEQ 5 IFEQ 1; SET k 3 IFNE 1 IFNE 2",
+            "k=2",
+        ),
         (
             "SET l v IFDEQ 0011; SET k hello; SET k w IFDEQ 0011; SET k w IFDNE 9555e8555c62dcfd",
             "k=hello !ERR",
@@ -116,7 +125,7 @@ fn strings() {
         ),
         (
             "RPUSH k a; SET k v IFDEQ 0; DELEX k IFDNE 0; SET m v IFDNE 0",
-            "k=[a] m=v !WRONGTYPE !WRONGTYPE",
+            "k=[a] m=v !WRONGTYPE !ERR",
         ),
         ("RPUSH k a; SET k v", "k=v"),
         (

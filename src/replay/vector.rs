@@ -15,8 +15,8 @@ use crate::store::{Bytes, KeySlot, Map, Projection, Quantization, Value, Vector,
 const INVALID_VECTOR: Reject = Reject::error("ERR invalid vector specification");
 const INVALID_OPTION: Reject = Reject::error("ERR invalid option after element");
 const DIM_MISMATCH: Reject = Reject::error("ERR Vector dimension mismatch");
-/// The largest dimension that servers take.
-const MAX_DIM: u32 = 1 << 16;
+/// The largest dimension that REDUCE may give to vectors that are shorter.
+const MAX_REDUCED_DIM: u32 = 1 << 16;
 /// Cells of a projection that are computed for each vector; servers know no bound but
 /// that of the dimensions.
 const MAX_CELLS: u64 = 1 << 28;
@@ -69,8 +69,12 @@ impl<'a> Add<'a> {
             return Err(INVALID_VECTOR);
         };
         let dim = u32::try_from(vector.len()).map_err(|_| INVALID_VECTOR)?;
-        if dim > MAX_DIM || reduced.is_some_and(|reduced| reduced > dim) {
-            return Err(INVALID_VECTOR);
+        // Nothing makes servers refuse to "reduce" a vector to a longer one.
+        if reduced.is_some_and(|reduced| reduced > dim.max(MAX_REDUCED_DIM)) {
+            return Err(Reject::Limit {
+                what: "dimensions of a reduced vector",
+                limit: u64::from(MAX_REDUCED_DIM),
+            });
         }
         if u64::from(dim) * u64::from(reduced.unwrap_or(1)) > MAX_CELLS {
             return Err(Reject::Limit {
