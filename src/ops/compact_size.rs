@@ -13,9 +13,10 @@
 //! ```
 //!
 //! At most 64 elements stand in a command. Bytes are counted as they would stand in the
-//! file, framing included. Two things differ from what servers write: arrays, vector
-//! sets and module values, for which servers have no common form, count as one RESTORE
-//! with their bytes as they are in memory, and annotations are left out.
+//! file, framing included. What servers write differs in this: arrays, vector sets and
+//! module values, for which servers have no common form, count here as one RESTORE with
+//! their bytes as they are in memory; annotations are left out; and a hash that once had
+//! a field deadline is written field by field although it has none any more.
 
 use crate::bytes::Text;
 use crate::num::{Flavor, Product, score_text};
