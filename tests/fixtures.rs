@@ -9,6 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use rdbkit::keyset::join::Side;
+use rdbkit::ops::diff::{Diff, DiffOptions, Names};
+use rdbkit::rdb::RdbReader;
+
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -126,6 +130,23 @@ fn records(ndjson: &[u8]) -> Vec<serde_json::Value> {
         .collect()
 }
 
+/// How many keys of an RDB and of a JSON text differ.
+fn differences(rdb: &Path, json: &[u8]) -> u64 {
+    let rdb = fs::read(rdb).unwrap();
+    let mut diff = Diff::new(DiffOptions::default());
+    let mut reader = RdbReader::from_slice(&rdb);
+    diff.add_rdb(Side::A, &mut reader).unwrap();
+    diff.add_json(Side::B, json).unwrap();
+    let names = [Names::Rdb(&rdb, 0), Names::Json(json)];
+    let diffed = diff.finish(names, |_| Ok(())).unwrap();
+    assert_eq!(diffed.keys[0], diffed.keys[1]);
+    let lines = json.split(|byte| *byte == b'\n');
+    let keys = lines.filter(|line| line.starts_with(b"{\"db\":")).count();
+    assert_eq!(diffed.keys[1], keys as u64);
+    assert!(diffed.functions.is_empty());
+    diffed.only[0] + diffed.only[1] + diffed.differing
+}
+
 #[test]
 fn the_json_of_every_sound_fixture_reads_back_into_the_same_dataset() {
     let folder = tempfile::tempdir().unwrap();
@@ -147,6 +168,12 @@ fn the_json_of_every_sound_fixture_reads_back_into_the_same_dataset() {
         );
         let verified = rdbkit(&json, &["verify"]);
         assert!(verified.status.success(), "{}", json.display());
+        if fixture
+            .extension()
+            .is_some_and(|extension| extension == "rdb")
+        {
+            assert_eq!(differences(&fixture, &written), 0, "{}", json.display());
+        }
         let rdb = folder.path().join("it.rdb");
         let made = rdbkit(
             &json,

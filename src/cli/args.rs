@@ -112,6 +112,16 @@ Examples:
 The first word on stdout is the digest. With --per-key each line before it has a key's DEBUG DIGEST-VALUE,
 its database and the key as JSON. A digest covers values and whether keys expire, not when.")]
     Digest(DigestArgs),
+    /// Compare the data of two inputs
+    #[command(after_long_help = "\
+Examples:
+  rdbkit diff yesterday.rdb today.rdb            - only in the first, + only in the second, ~ differs
+  rdbkit diff dump.rdb appendonlydir             whether a log and a snapshot agree
+  rdbkit diff --json a.rdb b.ndjson | jq .       the same for programs
+
+Encodings, idle times, consumers' times and aux fields are not data. Exit codes: 0 equal, 1 different or
+damaged, 2 an input could not be read.")]
+    Diff(DiffArgs),
     /// Print a shell's completion script
     #[command(after_long_help = "\
 Examples:
@@ -352,6 +362,32 @@ pub(crate) struct DigestArgs {
     #[arg(long)]
     pub(crate) per_key: bool,
     /// Warnings count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// A file, a folder, or - for stdin
+    pub(crate) a: String,
+    /// What to compare it with
+    pub(crate) b: String,
+    /// Write JSON Lines; short for --format json
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Form of the report
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json", default_value_t = InspectFormat::Text)]
+    pub(crate) format: InspectFormat,
+    /// Do not compare functions
+    #[arg(long)]
+    pub(crate) no_functions: bool,
+    /// Warnings about a log count as errors
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]

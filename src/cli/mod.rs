@@ -36,6 +36,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Inspect(args) => cmd::inspect::run(args, &printer),
         Command::Verify(args) => cmd::verify::run(args, cli.global.pipeline(), &printer),
         Command::Digest(args) => cmd::digest::run(args, &printer),
+        Command::Diff(args) => cmd::diff::run(args, cli.global.pipeline(), &printer),
         Command::Completions(args) => cmd::docs::completions(args),
         Command::Man(args) => cmd::docs::man(args),
     };

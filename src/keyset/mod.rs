@@ -22,8 +22,9 @@
 //! seed is random), so neither a key that is repeated without end nor chosen keys
 //! make it grow.
 //!
-//! [`MemberSet`](members::MemberSet) does the same for the members of one value.
+//! [`Join`](join::Join) matches the keys of two inputs, [`MemberSet`](members::MemberSet) does the same for the members of one value.
 
+pub mod join;
 pub mod members;
 mod search;
 mod spill;

@@ -155,6 +155,22 @@ pub struct Idmp {
     pub iids_duplicates: u64,
 }
 
+impl Idmp {
+    /// Whether idempotent production was ever used or set up otherwise than by default.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        const DEFAULT_DURATION_S: u64 = 100;
+        const DEFAULT_MAX: u64 = 100;
+        (self.duration_s, self.max) != (DEFAULT_DURATION_S, DEFAULT_MAX)
+            || self.iids_added > 0
+            || self.iids_duplicates > 0
+            || self
+                .producers
+                .iter()
+                .any(|producer| !producer.entries.is_empty())
+    }
+}
+
 /// A producer and what it sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Producer {

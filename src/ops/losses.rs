@@ -21,7 +21,7 @@
 use crate::error::Result;
 use crate::model::ValueType;
 use crate::model::loss::{Loss, Losses, Note};
-use crate::model::stream::{StreamId, StreamState};
+use crate::model::stream::{Idmp, StreamId, StreamState};
 use crate::rdb::object::Value;
 use crate::rdb::object::stream::Version;
 use crate::rdb::target::{FieldDeadlines, Target};
@@ -184,7 +184,7 @@ pub(crate) fn of_stream(
         let nacked = nacked.filter(|entry| entry.consumer.is_none()).count();
         losses.add(Loss::Nack, nacked as u64, db, key);
     }
-    if version < Version::V4 && state.idmp.as_ref().is_some_and(says_something) {
+    if version < Version::V4 && state.idmp.as_ref().is_some_and(Idmp::says_something) {
         losses.add(Loss::Idmp, 1, db, key);
     }
     if version < Version::V3 {
@@ -200,19 +200,6 @@ pub(crate) fn of_stream(
     if version < Version::V2 && !are_guessed(state) {
         losses.add(Loss::StreamCounters, 1, db, key);
     }
-}
-
-/// Whether idempotent production was ever used or set up otherwise than by default.
-fn says_something(idmp: &crate::model::stream::Idmp) -> bool {
-    const DEFAULT_DURATION_S: u64 = 100;
-    const DEFAULT_MAX: u64 = 100;
-    (idmp.duration_s, idmp.max) != (DEFAULT_DURATION_S, DEFAULT_MAX)
-        || idmp.iids_added > 0
-        || idmp.iids_duplicates > 0
-        || idmp
-            .producers
-            .iter()
-            .any(|producer| !producer.entries.is_empty())
 }
 
 /// Whether a loader that is not told a stream's counters comes to the same ones.

@@ -2,9 +2,11 @@
 
 pub mod compact_size;
 pub mod convert;
+pub mod diff;
 pub mod digest;
 pub mod export;
 pub mod export_store;
+mod fingerprint;
 pub mod import;
 pub mod inspect;
 pub mod inspect_log;

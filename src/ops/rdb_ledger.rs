@@ -102,7 +102,7 @@ pub(super) fn report_duplicates(
 }
 
 /// The key of the record whose type byte lies at an offset.
-fn key_at<'s>(whole: &'s [u8], at: u64, scratch: &'s mut Vec<u8>) -> Option<&'s [u8]> {
+pub(super) fn key_at<'s>(whole: &'s [u8], at: u64, scratch: &'s mut Vec<u8>) -> Option<&'s [u8]> {
     let record = whole.get(usize::try_from(at).ok()?..)?;
     let (_, stored) = string(record.get(1..)?).ok()?;
     stored.bytes(scratch).ok()

@@ -66,12 +66,19 @@ pub struct Filters {
 /// assert!(!selection.matches(0, b"user:1", ValueType::Set, None, None));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Selection {
     filters: Filters,
     /// A bit for each type that matches.
     types: u64,
     is_everything: bool,
+}
+
+impl Default for Selection {
+    /// Selects every key.
+    fn default() -> Self {
+        Selection::everything()
+    }
 }
 
 impl Selection {

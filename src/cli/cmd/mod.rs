@@ -2,6 +2,7 @@
 
 pub(crate) mod convert;
 pub(crate) mod convert_rdb;
+pub(crate) mod diff;
 pub(crate) mod digest;
 pub(crate) mod docs;
 pub(crate) mod inspect;
