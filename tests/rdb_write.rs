@@ -16,6 +16,8 @@ use std::process::Command;
 use rdbkit::input::{Input, OpenOptions};
 use rdbkit::model::ValueType;
 use rdbkit::model::loss::Loss;
+use rdbkit::model::sink::{KeyHead, ValueSink as _};
+use rdbkit::model::stream::{Group, StreamId, StreamState};
 use rdbkit::num::Flavor;
 use rdbkit::ops::digest::{DigestOptions, digest_rdb, digest_store};
 use rdbkit::ops::log::Log;
@@ -24,7 +26,9 @@ use rdbkit::ops::rdb_write::{
     write_store,
 };
 use rdbkit::ops::replay::ReplayOptions;
-use rdbkit::rdb::{Encodings, RdbReader, Record, Target, Value};
+use rdbkit::rdb::{
+    Encodings, Item, Items, RdbReader, RdbWriter, Record, RecordEncoder, Target, Value,
+};
 use rdbkit::store::{Entry, Value as Stored};
 use serde_json::Value as Json;
 
@@ -455,6 +459,49 @@ fn what_went_through_json_is_loaded_as_the_same_data() {
         let server = Server::load(release, &second).unwrap_or_else(|log| panic!("{label}:\n{log}"));
         assert_eq!(server.digest(), expected, "{label}: DEBUG DIGEST");
         assert_same_keys(&first, &server.save(), &label);
+    }
+}
+
+#[test]
+fn counters_that_cannot_be_are_not_written_for_a_release_that_checks_them() {
+    let state = StreamState {
+        length: 0,
+        last_id: StreamId::new(5, 0),
+        first_id: Some(StreamId::MIN),
+        max_deleted_id: Some(StreamId::MIN),
+        entries_added: Some(1),
+        groups: vec![Group {
+            name: b"g".to_vec(),
+            entries_read: Some(7),
+            ..Group::default()
+        }],
+        idmp: None,
+    };
+    let old = Target::named("redis-7.2").unwrap();
+    let mut encoder = RecordEncoder::new(old, Encodings::Default);
+    encoder.begin_key(&KeyHead::new(0, b"s", ValueType::Stream));
+    encoder.begin_value();
+    encoder.stream_state(&state);
+    encoder.end_value();
+    assert!(encoder.end_key());
+    let mut record = Vec::new();
+    assert!(encoder.take(&mut record).unwrap());
+    let mut writer = RdbWriter::new(Vec::new(), old).unwrap();
+    writer.select_db(0).unwrap();
+    writer.raw(&record).unwrap();
+    let file = writer.finish().unwrap();
+    for (target, expected, losses) in [("redis-8.6", 7, 0), ("redis-8.8", -1, 1)] {
+        let options = WriteOptions::new(Target::named(target).unwrap());
+        let (out, survey, _) = write(&file, &options);
+        assert_eq!(survey.losses.data.len(), losses, "{target}");
+        for item in Items::new(&out) {
+            if let Item::Key(record) = item.unwrap()
+                && let Value::Stream(stream) = record.value()
+            {
+                let read = stream.state().unwrap().groups[0].entries_read;
+                assert_eq!(read, Some(expected), "{target}");
+            }
+        }
     }
 }
 

@@ -68,6 +68,32 @@ pub struct StreamState {
 }
 
 impl StreamState {
+    /// Whether as many entries were added as there are, and no group has read more of them:
+    /// Redis 8.8 loads no other stream.
+    #[must_use]
+    pub fn counters_agree(&self) -> bool {
+        let added = self.entries_added.unwrap_or(self.length);
+        let is_possible = |group: &Group| {
+            let read = group.entries_read.unwrap_or(-1);
+            u64::try_from(read).is_ok_and(|read| read <= added) || read == -1
+        };
+        added >= self.length && self.groups.iter().all(is_possible)
+    }
+
+    /// The nearest counters that agree: what a group cannot have read is unknown.
+    #[must_use]
+    pub fn with_possible_counters(mut self) -> Self {
+        let added = self.entries_added.unwrap_or(self.length).max(self.length);
+        self.entries_added = self.entries_added.map(|_| added);
+        for group in &mut self.groups {
+            let is_possible = |read: &i64| u64::try_from(*read).is_ok_and(|read| read <= added);
+            group.entries_read = group
+                .entries_read
+                .map(|read| Some(read).filter(is_possible).unwrap_or(-1));
+        }
+        self
+    }
+
     /// How many entries were added up to an id, -1 if that cannot be told
     /// (`t_stream.c streamEstimateDistanceFromFirstEverEntry`). What the state lacks counts
     /// as loaders count it: nothing deleted, and as many added as there are.

@@ -8,7 +8,7 @@
 //! | module value | Redis 4.0, Valkey; it needs the module | the key is lost |
 //! | field deadline | Redis 7.4 (1 to 2^48-1 ms), Valkey 9.0 | lost |
 //! | key metadata | Redis 8.6 | lost |
-//! | stream counters | Redis 7.0, Valkey | lost unless the loader's guess is right |
+//! | stream counters | Redis 7.0, Valkey; Redis 8.8 only what can be | lost unless the loader's guess is right |
 //! | given-back entries | Redis 8.8 | pending for the consumer `nacked` |
 //! | message ids (IDMP) | Redis 8.6 | lost unless there is nothing but defaults |
 //! | functions | Redis 7.0, Valkey | lost |
@@ -106,7 +106,10 @@ pub(crate) fn of_record(
             })?;
             losses.add(Loss::FieldDeadline, lost, db, key);
         }
-        Value::Stream(stream) if target.stream_version() < Some(stream.version) => {
+        Value::Stream(stream)
+            if target.stream_version() < Some(stream.version)
+                || target.checks_stream_counters() =>
+        {
             of_stream(&stream.state()?, place, target, losses);
         }
         _ => {}
@@ -197,7 +200,11 @@ pub(crate) fn of_stream(
         });
         losses.note(Note::ConsumerTimes, differ.count() as u64);
     }
-    if version < Version::V2 && !are_guessed(state) {
+    let keeps_counters = match version {
+        Version::V1 => are_guessed(state),
+        _ => !target.checks_stream_counters() || state.counters_agree(),
+    };
+    if !keeps_counters {
         losses.add(Loss::StreamCounters, 1, db, key);
     }
 }

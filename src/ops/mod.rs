@@ -16,6 +16,7 @@ pub mod losses;
 pub mod pipeline;
 mod rdb_check;
 mod rdb_ledger;
+mod rdb_survey;
 pub mod rdb_write;
 pub mod replay;
 pub mod selected;

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use super::export::export_record;
 use super::export_store::{export_entry, value_type};
-use super::losses::{self, KeyPlace};
+use super::losses;
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::Part as Ledger;
 use super::selected::is_selected;
@@ -23,7 +23,6 @@ use super::value_checks::ValueChecks;
 use super::vector_write;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ValueType;
-use crate::model::loss::{Loss, Losses, Note};
 use crate::model::sink::{KeyHead, ValueSink as _};
 use crate::num::Flavor;
 use crate::rdb::constants::Opcode;
@@ -34,12 +33,13 @@ use crate::rdb::object::encode::negative_zero_would_vanish;
 use crate::rdb::string::{encode_raw, encode_stored};
 use crate::rdb::target::SlotHints;
 use crate::rdb::{
-    Checksum, Encodings, Item, Items, RdbString, RdbWriter, Record, RecordEncoder, Scratch, Target,
-    vectorset,
+    Checksum, Encodings, Item, Items, RdbWriter, Record, RecordEncoder, Scratch, Target, vectorset,
 };
 use crate::report::{Finding, Level};
 use crate::select::Selection;
 use crate::store::Store;
+
+pub use super::rdb_survey::{DbCount, Survey, survey_rdb, survey_store};
 
 /// What to write and how.
 #[derive(Clone, Debug)]
@@ -137,50 +137,6 @@ impl Source {
     }
 }
 
-/// Keys of a database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DbCount {
-    /// Keys.
-    pub keys: u64,
-    /// How many of them expire.
-    pub expires: u64,
-}
-
-/// What is known before anything is written.
-#[derive(Clone, Debug, Default)]
-pub struct Survey {
-    /// What the target cannot carry.
-    pub losses: Losses,
-    /// Keys that will be written, by database.
-    pub dbs: BTreeMap<u32, DbCount>,
-    /// Modules that a server needs for the file, with their encoding versions, and how many
-    /// values and aux records each has.
-    pub modules: BTreeMap<(String, u16), u64>,
-    /// Aux fields of the head that are carried over.
-    aux: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl Survey {
-    fn merge(&mut self, part: &mut Survey) {
-        self.losses.merge(&part.losses);
-        for (db, count) in &part.dbs {
-            let sum = self.dbs.entry(*db).or_default();
-            sum.keys += count.keys;
-            sum.expires += count.expires;
-        }
-        for (module, count) in std::mem::take(&mut part.modules) {
-            *self.modules.entry(module).or_default() += count;
-        }
-        self.aux.append(&mut part.aux);
-    }
-
-    fn key(&mut self, db: u32, expires: bool) {
-        let count = self.dbs.entry(db).or_default();
-        count.keys += 1;
-        count.expires += u64::from(expires);
-    }
-}
-
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -218,145 +174,6 @@ impl Written {
         self.lost += lost;
         self.empty += empty;
         self.functions += functions;
-    }
-}
-
-/// Finds out what writing an RDB for a target would lose, and what its head must say.
-///
-/// # Errors
-/// A broken frame, or a value that had to be looked at and is broken.
-pub fn survey_rdb(reader: &mut impl Pipe, options: &WriteOptions) -> Result<Survey> {
-    let mut survey = Survey::default();
-    let make = || Surveyor {
-        options,
-        part: Survey::default(),
-        scratch: Scratch::new(),
-        key_scratch: Vec::new(),
-    };
-    reader.pipe(options.pipeline, make, |part| {
-        survey.merge(part);
-        Ok(())
-    })?;
-    Ok(survey)
-}
-
-struct Surveyor<'o> {
-    options: &'o WriteOptions,
-    part: Survey,
-    scratch: Scratch,
-    key_scratch: Vec<u8>,
-}
-
-impl Work for Surveyor<'_> {
-    type Output = Survey;
-    type Context = ();
-
-    fn observe((): &mut (), _item: &Item<'_>) {}
-
-    fn begin(&mut self, (): ()) {}
-
-    fn item(&mut self, item: &Item<'_>, _bytes: &[u8], span: &Range<u64>) -> Result<()> {
-        let target = self.options.target;
-        let Survey {
-            losses,
-            modules,
-            aux: fields,
-            ..
-        } = &mut self.part;
-        match item {
-            Item::Key(record) => return self.record(record),
-            Item::FunctionPreGa(_) => losses.add_keyless(Loss::Function),
-            Item::Function(_) if !target.has_functions() && !self.options.no_functions => {
-                losses.add_keyless(Loss::Function);
-            }
-            Item::ModuleAux(_) if !target.has_module_aux() => {
-                losses.add_keyless(Loss::ModuleAux);
-            }
-            Item::ModuleAux(aux) => {
-                *modules
-                    .entry((aux.id.name(), aux.id.encoding_version()))
-                    .or_default() += 1;
-            }
-            Item::SlotInfo { .. } if !self.options.writes_slot_hints() => {
-                losses.note(Note::SlotHints, 1);
-            }
-            Item::SlotImport(_) => losses.note(Note::SlotImport, 1),
-            Item::Aux { key, value } => {
-                let content = |stored: &RdbString<'_>| {
-                    let broken =
-                        |flaw: crate::error::Flaw| Error::new(flaw.into()).at_offset(span.start);
-                    stored.to_vec().map_err(broken)
-                };
-                let (name, text) = (content(key)?, content(value)?);
-                match name.to_ascii_lowercase().as_slice() {
-                    b"ctime" | b"used-mem" if target.has_aux() => fields.push((name, text)),
-                    // Said anew, of the target.
-                    b"redis-ver" | b"valkey-ver" | b"redis-bits" | b"aof-base"
-                    | b"aof-preamble" => {}
-                    b"lua" if target.has_scripts() => {}
-                    b"lua" => losses.note(Note::Scripts, 1),
-                    b"slot-info" if self.options.writes_slot_hints() => {}
-                    b"slot-info" => losses.note(Note::SlotHints, 1),
-                    b"repl-stream-db" | b"repl-id" | b"repl-offset" => {
-                        losses.note(Note::ReplicationPosition, 1);
-                    }
-                    _ => losses.note(Note::Aux, 1),
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, _used: Option<Survey>) -> Survey {
-        std::mem::take(&mut self.part)
-    }
-}
-
-impl WriteOptions {
-    fn writes_slot_hints(&self) -> bool {
-        self.selection.is_everything() && self.target.slot_hints() != SlotHints::None
-    }
-}
-
-impl Surveyor<'_> {
-    fn record(&mut self, record: &Record<'_>) -> Result<()> {
-        let surveyed = self.look_at(record);
-        match surveyed {
-            // The second pass meets it again and says so.
-            Err(_) if self.options.keep_going => Ok(()),
-            outcome => outcome.map_err(|error| error.in_db(record.db)),
-        }
-    }
-
-    fn look_at(&mut self, record: &Record<'_>) -> Result<()> {
-        if !is_selected(&self.options.selection, record, &mut self.key_scratch)? {
-            return Ok(());
-        }
-        let key = record.key_bytes(&mut self.key_scratch)?;
-        let db = record.db;
-        let part = &mut self.part;
-        let arrives = losses::of_record(
-            record,
-            KeyPlace { db, key },
-            self.options.target,
-            &mut self.scratch,
-            &mut part.losses,
-        )
-        .map_err(|error| error.in_key(db, key))?;
-        if arrives {
-            part.key(db, record.expire_at_ms.is_some_and(|at| at != -1));
-            if let Value::Module(module) = record.value()
-                && module.id()?.name() != vectorset::MODULE_NAME
-            {
-                let id = module.id()?;
-                *part
-                    .modules
-                    .entry((id.name(), id.encoding_version()))
-                    .or_default() += 1;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -691,7 +508,16 @@ impl Copier<'_> {
             Err(_) => error,
         };
         let encoder = &mut self.encoder;
+        let has_impossible_counters = match record.value() {
+            Value::Stream(stream) if options.target.checks_stream_counters() => {
+                let state = stream.state();
+                let state = state.map_err(|error| key_of(error, &mut self.key_scratch))?;
+                !state.counters_agree()
+            }
+            _ => false,
+        };
         let copies = !options.fresh
+            && !has_impossible_counters
             && encoder.can_copy(record)
             && !negative_zero_would_vanish(record, options.target, &mut self.scratch)
                 .map_err(|error| key_of(error, &mut self.key_scratch))?;
@@ -738,44 +564,6 @@ impl Copier<'_> {
             false => Ok(()),
         }
     }
-}
-
-/// Finds out what writing a keyspace for a target would lose.
-#[must_use]
-pub fn survey_store(store: &Store<'_>, options: &WriteOptions) -> Survey {
-    let target = options.target;
-    let mut survey = Survey::default();
-    for (db, key, entry) in store.iter() {
-        let is_wanted = options.selection.matches(
-            db,
-            key,
-            value_type(&entry.value),
-            entry.expire_at_ms(),
-            None,
-        );
-        let place = KeyPlace { db, key };
-        if is_wanted && losses::of_entry(entry, place, target, &mut survey.losses) {
-            survey.key(db, entry.expire_at_ms().is_some_and(|at| at != -1));
-            if let crate::store::Value::VectorSet(_) = &entry.value {
-                survey.losses.note(Note::Graphs, 1);
-            }
-            if let crate::store::Value::Module(module) = &entry.value {
-                let name = String::from_utf8_lossy(&module.name).into_owned();
-                *survey.modules.entry((name, module.encver)).or_default() += 1;
-            }
-        }
-    }
-    if !target.has_functions() && !options.no_functions {
-        for _ in &store.functions {
-            survey.losses.add_keyless(Loss::Function);
-        }
-    }
-    if !target.has_scripts() {
-        survey
-            .losses
-            .note(Note::Scripts, store.scripts.len() as u64);
-    }
-    survey
 }
 
 /// Writes a keyspace for a target; what its survey found to be lost is left out.

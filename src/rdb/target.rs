@@ -306,6 +306,11 @@ impl Target {
         })
     }
 
+    /// Whether it refuses streams whose counters cannot be.
+    pub(crate) fn checks_stream_counters(&self) -> bool {
+        self.stream_version() >= Some(stream::Version::V5)
+    }
+
     pub(crate) fn slot_hints(&self) -> SlotHints {
         match self.flavor.product {
             Product::Redis if self.dialect.version >= 12 => SlotHints::Opcode,

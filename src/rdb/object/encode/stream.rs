@@ -29,6 +29,7 @@ pub(crate) const NACKED_CONSUMER: &str = "nacked";
 #[derive(Debug)]
 pub(crate) struct StreamEncoder {
     version: Option<Version>,
+    checks_counters: bool,
     width: BacklenWidth,
     /// The entries of the node that is being filled.
     entries: ListpackBuilder,
@@ -74,6 +75,7 @@ impl StreamEncoder {
         let width = target.backlen_width();
         StreamEncoder {
             version: target.stream_version(),
+            checks_counters: target.checks_stream_counters(),
             width,
             entries: ListpackBuilder::new(width),
             entry_count: 0,
@@ -206,6 +208,14 @@ impl StreamEncoder {
             return Err(Error::new(ErrorKind::Internal(
                 "the target of a stream has streams",
             )));
+        };
+        let possible;
+        let state = match self.checks_counters && !state.counters_agree() {
+            true => {
+                possible = state.clone().with_possible_counters();
+                &possible
+            }
+            false => state,
         };
         let version = newest.min(version_of(state));
         encode_length(state.length, out);
