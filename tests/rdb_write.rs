@@ -7,7 +7,6 @@
 
 mod util;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -30,21 +29,12 @@ use rdbkit::rdb::{
     Encodings, Item, Items, RdbReader, RdbWriter, Record, RecordEncoder, Target, Value,
 };
 use rdbkit::store::{Entry, Value as Stored};
-use serde_json::Value as Json;
 
 use util::dataset::{FillOptions, fill};
 use util::resp::Client;
 use util::rng::{self, Rng};
-use util::server::{Family, Release, Server, Start, old_servers, servers};
-
-fn target_of(release: &Release) -> &'static Target {
-    let (major, minor, _) = release.version;
-    let family = match release.family {
-        Family::Redis => "redis",
-        Family::Valkey => "valkey",
-    };
-    Target::named(&format!("{family}-{major}.{minor}")).unwrap()
-}
+use util::same::{all_servers, assert_same_keys, filled, target_of};
+use util::server::{Family, Release, Server, servers};
 
 fn write(bytes: &[u8], options: &WriteOptions) -> (Vec<u8>, Survey, Written) {
     let survey = survey_rdb(&mut RdbReader::from_slice(bytes), options).unwrap();
@@ -77,72 +67,6 @@ fn digest(bytes: &[u8], flavor: Flavor, wants: impl Fn(&Record<'_>) -> bool) -> 
     let mut reader = RdbReader::from_slice(bytes);
     let digested = digest_rdb(&mut reader, options, |record| Ok(wants(record)), |_| Ok(()));
     digested.unwrap().total.unwrap().to_string()
-}
-
-/// Each key as JSON, without what depends on how it is stored.
-fn keys_of(rdb: &Path) -> BTreeMap<String, Json> {
-    let output = Command::new(env!("CARGO_BIN_EXE_rdbkit"))
-        .args(["convert", "--to", "ndjson", "-q"])
-        .arg(rdb)
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {errors}", rdb.display());
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut keys = BTreeMap::new();
-    for line in text.lines() {
-        let mut key: Json = serde_json::from_str(line).unwrap();
-        let members = key.as_object_mut().unwrap();
-        for member in ["encoding", "idle_s", "freq"] {
-            members.remove(member);
-        }
-        let name = format!("{} {}", members["db"], members["key"]);
-        let kind = members["type"].as_str().unwrap().to_owned();
-        // Members of a hash may be in any order, too, when they are pairs.
-        if kind == "set" || kind == "hash" {
-            for member in ["value", "field_expire_at_ms"] {
-                if let Some(Json::Array(items)) = members.get_mut(member) {
-                    items.sort_by_key(Json::to_string);
-                }
-            }
-        }
-        if kind != "module" {
-            keys.insert(name, key);
-        }
-    }
-    keys
-}
-
-/// Keeps of objects only what both have: releases differ in what they say of a stream.
-fn common(a: &Json, b: &Json) -> (Json, Json) {
-    match (a, b) {
-        (Json::Object(a), Json::Object(b)) => {
-            let (mut left, mut right) = (serde_json::Map::new(), serde_json::Map::new());
-            for (name, value) in a {
-                if let Some(other) = b.get(name) {
-                    let (value, other) = common(value, other);
-                    left.insert(name.clone(), value);
-                    right.insert(name.clone(), other);
-                }
-            }
-            (Json::Object(left), Json::Object(right))
-        }
-        (Json::Array(a), Json::Array(b)) if a.len() == b.len() => {
-            let (left, right) = a.iter().zip(b).map(|(a, b)| common(a, b)).unzip();
-            (Json::Array(left), Json::Array(right))
-        }
-        _ => (a.clone(), b.clone()),
-    }
-}
-
-fn assert_same_keys(ours: &Path, theirs: &Path, label: &str) {
-    let (ours, theirs) = (keys_of(ours), keys_of(theirs));
-    let names = |keys: &BTreeMap<String, Json>| keys.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&ours), names(&theirs), "{label}: keys");
-    for (name, ours) in &ours {
-        let (ours, theirs) = common(ours, &theirs[name]);
-        assert_eq!(ours, theirs, "{label}: {name}");
-    }
 }
 
 /// The release's own checker on a file, if it can be called.
@@ -200,25 +124,6 @@ fn convert_and_load(source: &[u8], release: Release, encodings: Encodings, label
     });
     assert_eq!(server.digest(), expected, "{label}: DEBUG DIGEST");
     assert_same_keys(&rdb, &server.save(), label);
-}
-
-fn filled(release: Release, seed: u64) -> Vec<u8> {
-    let server = Server::expect(Start::new(release));
-    let options = FillOptions {
-        modules: false,
-        ..FillOptions::default()
-    };
-    fill(
-        &mut server.client(),
-        &release,
-        &mut Rng::new(seed),
-        &options,
-    );
-    fs::read(server.save()).unwrap()
-}
-
-fn all_servers() -> Vec<Release> {
-    old_servers().into_iter().chain(servers()).collect()
 }
 
 /// Three targets, or all of them.

@@ -204,6 +204,14 @@ pub struct AofSet {
 }
 
 impl AofSet {
+    /// What the names of its parts begin with: the manifest's, without its end.
+    #[must_use]
+    pub fn prefix(&self) -> Option<String> {
+        let name = self.manifest_path.as_ref()?.file_name()?.to_str()?;
+        let prefix = name.strip_suffix(MANIFEST_SUFFIX)?;
+        (!prefix.is_empty()).then(|| prefix.to_owned())
+    }
+
     /// Finds the log that `path` stands for: a part folder, a folder with [`DEFAULT_DIR_NAME`], a manifest or a single file.
     ///
     /// # Errors

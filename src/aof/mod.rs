@@ -8,6 +8,8 @@
 //! | what does a manifest say? | [`manifest`] |
 //! | which files make the log? | [`layout`] |
 //! | which commands, how many, how large? | [`stats`] |
+//! | which commands make a key? | [`rewrite`] |
+//! | how does a multi-part set come into being? | [`writer`] |
 
 pub mod annotation;
 pub mod batch;
@@ -16,11 +18,15 @@ pub mod layout;
 pub mod manifest;
 pub mod reader;
 pub mod resp;
+pub mod rewrite;
 pub mod stats;
+pub mod writer;
 
 pub use batch::Batch;
 pub use end::{End, EndKind};
 pub use layout::AofSet;
 pub use manifest::Manifest;
 pub use reader::{Event, LogReader};
+pub use rewrite::CommandEncoder;
 pub use stats::LogStats;
+pub use writer::AofFolder;

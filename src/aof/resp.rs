@@ -363,18 +363,26 @@ pub(crate) fn looks_like_record(input: &[u8]) -> bool {
 
 /// Appends one record in the form that servers write.
 pub fn encode_record_into<A: AsRef<[u8]>>(args: &[A], out: &mut Vec<u8>) {
-    let mut digits = itoa::Buffer::new();
-    out.push(b'*');
-    out.extend_from_slice(digits.format(args.len()).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    encode_argc_into(args.len(), out);
     for arg in args {
-        let arg = arg.as_ref();
-        out.push(b'$');
-        out.extend_from_slice(digits.format(arg.len()).as_bytes());
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
+        encode_arg_into(arg.as_ref(), out);
     }
+}
+
+/// Appends what a record of so many arguments begins with.
+pub(crate) fn encode_argc_into(argc: usize, out: &mut Vec<u8>) {
+    out.push(b'*');
+    out.extend_from_slice(itoa::Buffer::new().format(argc).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends one argument of a record.
+pub(crate) fn encode_arg_into(arg: &[u8], out: &mut Vec<u8>) {
+    out.push(b'$');
+    out.extend_from_slice(itoa::Buffer::new().format(arg.len()).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(arg);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ const FORMATS: &str = concat!(
     "\nreads AOF:  plain, hybrid and multi-part logs of Redis 2.x to 8.6, Valkey 7.2 to 9.1",
     "\nreads also: DUMP payloads, replication streams; gzip, zstd and lz4 of any of them",
     "\nwrites RDB: for redis-2.6 to redis-8.10, valkey-7.2 to valkey-9.1",
+    "\nwrites AOF: plain, hybrid and multi-part logs for the same",
     "\nwrites:     JSON, NDJSON"
 );
 
@@ -74,18 +75,33 @@ pub(crate) enum When {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a dataset as JSON, or as an RDB for another release
+    /// Write a dataset as JSON, or as an RDB or AOF for another release
     #[command(after_long_help = "\
 Examples:
   rdbkit convert dump.rdb -o dump.ndjson                  one object per key and line
   rdbkit convert dump.rdb -o old.rdb --target redis-6.2   for a server of another release
   rdbkit convert appendonlydir -o dump.rdb                the dataset that a log leaves
+  rdbkit convert dump.rdb -o new/appendonlydir/           a log with manifest, base and incr
+  rdbkit convert dump.rdb --to aof | redis-cli --pipe     commands for a live server
   rdbkit convert dump.rdb --to json --pretty -o -         one array, for people
   rdbkit convert dump.rdb.zst --to ndjson --key 'user:*'  some keys
   rdbkit convert dump.rdb --to json --compat rdbtools     the shape of redis-rdb-tools
 
 Damaged input ends with exit code 1 and leaves no output file.")]
     Convert(ConvertArgs),
+    /// Write a log anew, as short as its dataset allows
+    #[command(
+        alias = "compact",
+        after_long_help = "\
+Examples:
+  rdbkit rewrite appendonly.aof -o small.aof              as BGREWRITEAOF, without a server
+  rdbkit rewrite appendonlydir -o new/appendonlydir/      a set of parts stays one
+  rdbkit rewrite appendonly.aof -o - --preamble no        commands only
+  rdbkit rewrite appendonlydir -o old.aof --until ts:1700000000
+
+The input stays as it is. Damaged input ends with exit code 1 and leaves no output."
+    )]
+    Rewrite(RewriteArgs),
     /// Show what a file holds
     #[command(after_long_help = "\
 Examples:
@@ -268,6 +284,48 @@ pub(crate) struct RdbArgs {
     /// Copy values without checking them
     #[arg(long)]
     pub(crate) no_check: bool,
+    /// Begin a log with an RDB instead of commands [default: yes for aof-dir and for rewrite
+    /// from 5.0 on, else no]
+    #[arg(long, value_enum, value_name = "YES|NO")]
+    pub(crate) preamble: Option<YesNo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum YesNo {
+    Yes,
+    No,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RewriteArgs {
+    /// A log, its folder or manifest, or - for stdin
+    pub(crate) input: String,
+    /// Where to write: a file, or with a / at its end a folder [its kind: the input's]
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: String,
+    /// Overwrite OUT
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Leave functions out
+    #[arg(long)]
+    pub(crate) no_functions: bool,
+    /// Leave out what cannot be replayed and go on; the exit code is still 1
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Warnings about the log count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Report what was done on stdout, as JSON Lines
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) rdb: RdbArgs,
+    #[command(flatten)]
+    pub(crate) input_args: InputArgs,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -281,6 +339,8 @@ pub(crate) enum Format {
     Json,
     Ndjson,
     Rdb,
+    Aof,
+    AofDir,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

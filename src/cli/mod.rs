@@ -33,6 +33,7 @@ pub(crate) fn run() -> ExitCode {
     }
     let outcome = match &cli.command {
         Command::Convert(args) => cmd::convert::run(args, cli.global.pipeline(), &printer),
+        Command::Rewrite(args) => cmd::rewrite::run(args, cli.global.pipeline(), &printer),
         Command::Inspect(args) => cmd::inspect::run(args, &printer),
         Command::Verify(args) => cmd::verify::run(args, cli.global.pipeline(), &printer),
         Command::Digest(args) => cmd::digest::run(args, &printer),

@@ -28,6 +28,7 @@ pub fn rdb_of_json<W: io::Write>(text: &[u8], sink: W) -> Result<W> {
     let mut writer = RdbWriter::new(sink, target).map_err(cannot_write)?;
     write_header(&header, &mut writer)?;
     let mut encoder = RecordEncoder::new(target, Encodings::Universal);
+    encoder.keep_all_counters();
     let mut selected = None;
     let mut encoded = Vec::new();
     import_json(text, |record| {

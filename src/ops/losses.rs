@@ -155,6 +155,40 @@ pub(crate) fn of_entry(
     true
 }
 
+/// Notes what a record that arrives loses on its way into commands.
+///
+/// # Errors
+/// A stream's state that is broken.
+pub(crate) fn of_record_as_commands(
+    record: &Record<'_>,
+    target: &Target,
+    losses: &mut Losses,
+) -> Result<()> {
+    let has_eviction_data = record.idle_s.is_some() || record.freq.is_some();
+    if has_eviction_data && target.has_eviction_data() {
+        losses.note(Note::EvictionData, 1);
+    }
+    if let Value::Stream(stream) = record.value() {
+        times_of_consumers(&stream.state()?, target, losses);
+    }
+    Ok(())
+}
+
+/// Notes what a keyspace's key that arrives loses on its way into commands.
+pub(crate) fn of_entry_as_commands(entry: &Entry<'_>, target: &Target, losses: &mut Losses) {
+    if let Stored::Stream(stream) = &entry.value {
+        times_of_consumers(&stream_state(stream), target, losses);
+    }
+}
+
+/// Notes the times of consumers, which no command says. Of older releases they are noted already.
+fn times_of_consumers(state: &StreamState, target: &Target, losses: &mut Losses) {
+    if target.stream_version() >= Some(Version::V3) {
+        let consumers = state.groups.iter().map(|group| group.consumers.len());
+        losses.note(Note::ConsumerTimes, consumers.sum::<usize>() as u64);
+    }
+}
+
 fn of_hash(
     deadlines: impl Iterator<Item = i64>,
     form: FieldDeadlines,

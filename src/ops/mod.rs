@@ -1,5 +1,6 @@
 //! Whole jobs: what the program's commands do, as library functions.
 
+pub mod aof_write;
 pub mod compact_size;
 pub mod convert;
 pub mod diff;

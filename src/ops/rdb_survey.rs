@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::export_store::value_type;
 use super::losses::{self, KeyPlace};
 use super::pipeline::{Pipe, Work};
-use super::rdb_write::WriteOptions;
+use super::rdb_write::{Form, WriteOptions};
 use super::selected::is_selected;
 use crate::error::{Error, Result};
 use crate::model::loss::{Loss, Losses, Note};
@@ -108,7 +108,7 @@ impl Work for Surveyor<'_> {
             Item::Function(_) if !target.has_functions() && !self.options.no_functions => {
                 losses.add_keyless(Loss::Function);
             }
-            Item::ModuleAux(_) if !target.has_module_aux() => {
+            Item::ModuleAux(_) if !self.options.writes_module_aux() => {
                 losses.add_keyless(Loss::ModuleAux);
             }
             Item::ModuleAux(aux) => {
@@ -153,8 +153,19 @@ impl Work for Surveyor<'_> {
 }
 
 impl WriteOptions {
+    /// Whether a log of commands is written.
+    pub(super) fn writes_commands(&self) -> bool {
+        matches!(self.form, Form::Commands { .. })
+    }
+
     pub(super) fn writes_slot_hints(&self) -> bool {
-        self.selection.is_everything() && self.target.slot_hints() != SlotHints::None
+        !self.writes_commands()
+            && self.selection.is_everything()
+            && self.target.slot_hints() != SlotHints::None
+    }
+
+    fn writes_module_aux(&self) -> bool {
+        !self.writes_commands() && self.target.has_module_aux()
     }
 }
 
@@ -183,6 +194,10 @@ impl Surveyor<'_> {
             &mut part.losses,
         )
         .map_err(|error| error.in_key(db, key))?;
+        if arrives && self.options.writes_commands() {
+            losses::of_record_as_commands(record, self.options.target, &mut part.losses)
+                .map_err(|error| error.in_key(db, key))?;
+        }
         if arrives {
             part.key(db, record.expire_at_ms.is_some_and(|at| at != -1));
             if let Value::Module(module) = record.value()
@@ -215,6 +230,9 @@ pub fn survey_store(store: &Store<'_>, options: &WriteOptions) -> Survey {
         let place = KeyPlace { db, key };
         if is_wanted && losses::of_entry(entry, place, target, &mut survey.losses) {
             survey.key(db, entry.expire_at_ms().is_some_and(|at| at != -1));
+            if options.writes_commands() {
+                losses::of_entry_as_commands(entry, target, &mut survey.losses);
+            }
             if let crate::store::Value::VectorSet(_) = &entry.value {
                 survey.losses.note(Note::Graphs, 1);
             }

@@ -7,12 +7,14 @@
 //!
 //! A file that stays what it is, for its own release and with all its keys, needs no survey
 //! and comes out byte for byte. Every value is checked on the way, as `verify` checks it,
-//! since a server checks next to nothing when it loads.
+//! since a server checks next to nothing when it loads. The same passes write a log's
+//! commands instead of records, see [`super::aof_write`].
 
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
+use super::aof_write;
 use super::export::export_record;
 use super::export_store::{export_entry, value_type};
 use super::losses;
@@ -21,9 +23,10 @@ use super::rdb_ledger::Part as Ledger;
 use super::selected::is_selected;
 use super::value_checks::ValueChecks;
 use super::vector_write;
+use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ValueType;
-use crate::model::sink::{KeyHead, ValueSink as _};
+use crate::model::sink::{KeyHead, ValueSink};
 use crate::num::Flavor;
 use crate::rdb::constants::Opcode;
 use crate::rdb::dialect::Dialect;
@@ -37,7 +40,21 @@ use crate::rdb::{
 };
 use crate::report::{Finding, Level};
 use crate::select::Selection;
-use crate::store::Store;
+use crate::store::{Entry, Store};
+
+/// What becomes of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// An RDB of its own.
+    Rdb,
+    /// The RDB that a log begins with.
+    Base,
+    /// Commands.
+    Commands {
+        /// When they are written, in milliseconds since 1970.
+        now_ms: i64,
+    },
+}
 
 pub use super::rdb_survey::{DbCount, Survey, survey_rdb, survey_store};
 
@@ -46,6 +63,8 @@ pub use super::rdb_survey::{DbCount, Survey, survey_rdb, survey_store};
 pub struct WriteOptions {
     /// For which release.
     pub target: &'static Target,
+    /// As what.
+    pub form: Form,
     /// In which encodings.
     pub encodings: Encodings,
     /// Which keys.
@@ -68,6 +87,7 @@ impl WriteOptions {
     pub fn new(target: &'static Target) -> Self {
         WriteOptions {
             target,
+            form: Form::Rdb,
             encodings: Encodings::Default,
             selection: Selection::everything(),
             no_functions: false,
@@ -81,7 +101,8 @@ impl WriteOptions {
     /// Whether a file that such a release wrote stays as it is, byte for byte.
     #[must_use]
     pub fn keeps(&self, source: &Source) -> bool {
-        self.selection.is_everything()
+        self.form == Form::Rdb
+            && self.selection.is_everything()
             && self.encodings == Encodings::Default
             && !self.no_functions
             && !self.fresh
@@ -154,10 +175,12 @@ pub struct Written {
     pub empty: u64,
     /// Function libraries.
     pub functions: u64,
+    /// Commands.
+    pub commands: u64,
 }
 
 impl Written {
-    fn add(&mut self, part: &Written) {
+    pub(super) fn add(&mut self, part: &Written) {
         let Written {
             keys,
             copied,
@@ -166,6 +189,7 @@ impl Written {
             lost,
             empty,
             functions,
+            commands,
         } = *part;
         self.keys += keys;
         self.copied += copied;
@@ -174,6 +198,7 @@ impl Written {
         self.lost += lost;
         self.empty += empty;
         self.functions += functions;
+        self.commands += commands;
     }
 }
 
@@ -192,7 +217,7 @@ pub fn write_rdb<W: io::Write>(
 ) -> Result<(W, Written)> {
     let writer = RdbWriter::new(sink, options.target).map_err(cannot_write)?;
     let mut file = FileWriter::new(writer, &survey.dbs);
-    file.head(options.target, &survey.aux)?;
+    file.head(options, &survey.aux)?;
     let mut written = Written::default();
     let make = || Copier::new(options, false);
     reader.pipe(options.pipeline, make, |part| {
@@ -230,7 +255,7 @@ pub fn copy_rdb<W: io::Write>(
 }
 
 #[cold]
-fn cannot_write(source: io::Error) -> Error {
+pub(super) fn cannot_write(source: io::Error) -> Error {
     Error::io("cannot write", source)
 }
 
@@ -254,7 +279,8 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
     }
 
     /// Writes what a release says at the head of a file.
-    fn head(&mut self, target: &Target, aux: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+    fn head(&mut self, options: &WriteOptions, aux: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+        let target = options.target;
         let writer = &mut self.writer;
         let mut write = |name: &str, value: &[u8]| {
             let written = writer.aux(name.as_bytes(), value);
@@ -275,6 +301,7 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
             }
         }
         match target.base_aux() {
+            Some(name) if options.form == Form::Base => write(name, b"1"),
             Some(name) => write(name, b"0"),
             None => Ok(()),
         }
@@ -309,20 +336,22 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
 
 /// What becomes of a batch of records.
 #[derive(Default)]
-struct Part {
-    bytes: Vec<u8>,
+pub(super) struct Part {
+    pub(super) bytes: Vec<u8>,
     /// From where on bytes belong to a database.
-    marks: Vec<(usize, u32)>,
-    written: Written,
-    ledger: Ledger,
+    pub(super) marks: Vec<(usize, u32)>,
+    pub(super) written: Written,
+    pub(super) ledger: Ledger,
     has_no_checksum: bool,
 }
 
-struct Copier<'o> {
+pub(super) struct Copier<'o> {
     options: &'o WriteOptions,
     /// The file stays as it is.
     keeps: bool,
     encoder: RecordEncoder,
+    /// What makes commands, if those are written.
+    commands: Option<CommandEncoder>,
     checks: ValueChecks,
     part: Part,
     /// The database that the items in hand belong to.
@@ -332,11 +361,15 @@ struct Copier<'o> {
 }
 
 impl<'o> Copier<'o> {
-    fn new(options: &'o WriteOptions, keeps: bool) -> Self {
+    pub(super) fn new(options: &'o WriteOptions, keeps: bool) -> Self {
         Copier {
             options,
             keeps,
             encoder: RecordEncoder::new(options.target, options.encodings),
+            commands: match options.form {
+                Form::Commands { now_ms } => Some(CommandEncoder::new(options.target, now_ms)),
+                Form::Rdb | Form::Base => None,
+            },
             checks: ValueChecks::default(),
             part: Part::default(),
             db: 0,
@@ -380,6 +413,11 @@ impl Work for Copier<'_> {
             _ if self.keeps => {
                 self.part.bytes.extend_from_slice(bytes);
                 self.part.written.functions += u64::from(matches!(item, Item::Function(_)));
+                Ok(())
+            }
+            item if self.commands.is_some() => {
+                let written = aof_write::file_item(item, span, self.options, &mut self.part.bytes)?;
+                self.part.written.add(&written);
                 Ok(())
             }
             item => self.file_item(item, bytes, span),
@@ -507,6 +545,18 @@ impl Copier<'_> {
             Ok(key) => error.in_key(record.db, key),
             Err(_) => error,
         };
+        if let Some(commands) = &mut self.commands {
+            export_record(record, &mut self.scratch, &mut self.key_scratch, commands)?;
+            let count = commands
+                .take(&mut part.bytes)
+                .map_err(|error| key_of(error, &mut self.key_scratch))?;
+            part.written.commands += count;
+            match count {
+                0 => part.written.empty += 1,
+                _ => part.written.keys += 1,
+            }
+            return Ok(());
+        }
         let encoder = &mut self.encoder;
         let has_impossible_counters = match record.value() {
             Value::Stream(stream) if options.target.checks_stream_counters() => {
@@ -579,7 +629,7 @@ pub fn write_store<W: io::Write>(
     let target = options.target;
     let writer = RdbWriter::new(sink, target).map_err(cannot_write)?;
     let mut file = FileWriter::new(writer, &survey.dbs);
-    file.head(target, &survey.aux)?;
+    file.head(options, &survey.aux)?;
     let mut written = Written::default();
     if !options.no_functions && target.has_functions() {
         for code in store.functions.values() {
@@ -601,18 +651,7 @@ pub fn write_store<W: io::Write>(
             continue;
         }
         record.clear();
-        match value {
-            crate::store::Value::VectorSet(set) => {
-                let mut head = KeyHead::new(db, key, ValueType::Module);
-                head.expire_at_ms = at;
-                let mut items = vector_write::items(set, target).into_iter();
-                encoder.begin_key(&head);
-                encoder.begin_value();
-                encoder.module(vectorset::MODULE_NAME, 0, None, &mut items, 0);
-                encoder.end_value();
-            }
-            _ => export_entry(db, key, entry, &mut encoder)?,
-        }
+        export_whole(db, key, entry, target, &mut encoder)?;
         let arrives = encoder
             .take(&mut record)
             .map_err(|error| error.in_key(db, key))?;
@@ -631,4 +670,35 @@ pub fn write_store<W: io::Write>(
     }
     let sink = file.writer.finish().map_err(cannot_write)?;
     Ok((sink, written))
+}
+
+/// Tells `sink` one key and its value, a vector set with a graph.
+pub(super) fn export_whole(
+    db: u32,
+    key: &[u8],
+    entry: &Entry<'_>,
+    target: &Target,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
+    let crate::store::Value::VectorSet(set) = &entry.value else {
+        return export_entry(db, key, entry, sink);
+    };
+    let mut head = KeyHead::new(db, key, ValueType::Module);
+    head.expire_at_ms = entry.expire_at_ms();
+    let items = vector_write::items(set, target);
+    loop {
+        sink.begin_key(&head);
+        sink.begin_value();
+        sink.module(
+            vectorset::MODULE_NAME,
+            0,
+            None,
+            &mut items.iter().cloned(),
+            0,
+        );
+        sink.end_value();
+        if sink.end_key() {
+            return Ok(());
+        }
+    }
 }

@@ -189,6 +189,13 @@ impl ReadItems for PayloadReader<'_> {
     }
 }
 
+/// Appends version and checksum to the value in `payload`, which is all of it.
+pub(crate) fn seal(dialect: Dialect, payload: &mut Vec<u8>) {
+    payload.extend_from_slice(&dialect.version.to_le_bytes());
+    let crc = crc64(payload);
+    payload.extend_from_slice(&crc.to_le_bytes());
+}
+
 fn dialect(version: u16) -> Result<Dialect, ErrorKind> {
     let (dialect, known) = match version {
         ..Dialect::FIRST_VALKEY => (Dialect::redis(version), 1..=Dialect::NEWEST_REDIS),
@@ -325,8 +332,7 @@ mod tests {
     /// A payload with the checksum it should have.
     fn sealed(body: &[u8], version: u16) -> Vec<u8> {
         let mut bytes = body.to_vec();
-        bytes.extend(version.to_le_bytes());
-        bytes.extend(crc64(&bytes).to_le_bytes());
+        seal(Dialect::redis(version), &mut bytes);
         bytes
     }
 

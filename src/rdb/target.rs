@@ -287,6 +287,48 @@ impl Target {
         }
     }
 
+    fn since(&self, major: u16, minor: u16) -> bool {
+        !self.is_redis() || (self.flavor.major, self.flavor.minor) >= (major, minor)
+    }
+
+    /// Whether a log may begin with an RDB.
+    #[must_use]
+    pub fn has_preamble(&self) -> bool {
+        self.base_aux().is_some()
+    }
+
+    /// Whether a log begins with an RDB unless the server is told otherwise.
+    #[must_use]
+    pub fn prefers_preamble(&self) -> bool {
+        self.since(5, 0)
+    }
+
+    /// Whether a log may be several files with a manifest.
+    #[must_use]
+    pub fn has_multi_part_logs(&self) -> bool {
+        self.since(7, 0)
+    }
+
+    /// Whether HSET takes more than one field.
+    pub(crate) fn has_variadic_hset(&self) -> bool {
+        self.since(4, 0)
+    }
+
+    /// Whether RESTORE takes deadlines instead of seconds to live.
+    pub(crate) fn restores_deadlines(&self) -> bool {
+        self.since(5, 0)
+    }
+
+    /// Whether a consumer can be made that owns nothing.
+    pub(crate) fn creates_consumers(&self) -> bool {
+        self.since(6, 2)
+    }
+
+    /// Whether commands tell a stream's counters.
+    pub(crate) fn sets_stream_counters(&self) -> bool {
+        self.since(7, 0)
+    }
+
     /// Whether there is the type stream.
     #[must_use]
     pub fn has_streams(&self) -> bool {

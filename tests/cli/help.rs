@@ -7,7 +7,14 @@ use std::process::{Command, Stdio};
 
 use crate::program::{PROGRAM, expect, folder, names, one_error, stderr, stdout};
 
-const COMMANDS: &[&str] = &["convert", "inspect", "verify", "completions", "man"];
+const COMMANDS: &[&str] = &[
+    "convert",
+    "rewrite",
+    "inspect",
+    "verify",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_of_every_command_has_examples() {

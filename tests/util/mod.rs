@@ -12,6 +12,7 @@
 //! | `every.rs` | one command of each kind |
 //! | `expect.rs` | reads every key of a server over the protocol |
 //! | `compare.rs` | compares those keys with another server's, and with JSON |
+//! | `same.rs` | whether two RDBs hold the same keys |
 //! | `filled.rs` | a full server, its file and its keys in one step |
 //!
 //! A test over the real servers looks like this:
@@ -40,6 +41,7 @@ pub(crate) mod filled;
 pub(crate) mod replayed;
 pub(crate) mod resp;
 pub(crate) mod rng;
+pub(crate) mod same;
 pub(crate) mod scripts;
 pub(crate) mod server;
 pub(crate) mod writes;

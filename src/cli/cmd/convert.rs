@@ -31,8 +31,8 @@ use crate::cli::progress::Progress;
 /// Converts one input.
 pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     let format = format(args)?;
-    if format == Format::Rdb {
-        return super::convert_rdb::run(args, pipeline, printer);
+    if matches!(format, Format::Rdb | Format::Aof | Format::AofDir) {
+        return super::convert_rdb::run(args, format, pipeline, printer);
     }
     if args.no_functions && !args.meta {
         return Err(Error::usage("--no-functions needs --meta in JSON"));
@@ -56,7 +56,9 @@ pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
         opened => opened,
     };
     match (args.compat, format) {
-        (_, Format::Rdb) => Err(Error::new(ErrorKind::Internal("an RDB is no JSON"))),
+        (_, Format::Rdb | Format::Aof | Format::AofDir) => {
+            Err(Error::new(ErrorKind::Internal("an RDB or AOF is no JSON")))
+        }
         (Some(_), Format::Ndjson) => Err(Error::usage(
             "--compat writes JSON, not NDJSON: use --to json",
         )),
@@ -97,16 +99,20 @@ pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
 fn format(args: &ConvertArgs) -> Result<Format> {
     let by_name = || {
         let name = args.output.as_deref()?;
+        if name.ends_with('/') {
+            return Some(Format::AofDir);
+        }
         let (_, extension) = name.rsplit_once('.')?;
         match extension.to_ascii_lowercase().as_str() {
             "json" => Some(Format::Json),
             "ndjson" | "jsonl" => Some(Format::Ndjson),
             "rdb" => Some(Format::Rdb),
+            "aof" => Some(Format::Aof),
             _ => None,
         }
     };
     args.to.or_else(by_name).ok_or_else(|| {
-        Error::usage("which format? name it with --to json, --to ndjson or --to rdb")
+        Error::usage("which format? name it with --to json, ndjson, rdb, aof or aof-dir")
     })
 }
 

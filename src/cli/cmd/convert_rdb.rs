@@ -1,34 +1,38 @@
-//! `convert --to rdb`: a dataset as an RDB for a release.
+//! `convert --to rdb`, `aof` and `aof-dir`, and `rewrite`: a dataset for a release.
 
 use std::io::Seek as _;
+use std::time::Instant;
 
+use rdbkit::aof::AofSet;
+use rdbkit::bytes::file_id::FileId;
 use rdbkit::bytes::sink::{OutputFile, OutputOptions};
 use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, ErrorKind, Result, escape_key};
 use rdbkit::input::{ByteSource, Input, Kind, OpenOptions, Origin, Purpose};
 use rdbkit::model::loss::{Losses, Note};
 use rdbkit::num::Flavor;
+use rdbkit::ops::aof_write::{write_keyspace, write_records};
 use rdbkit::ops::import::header_of_json;
 use rdbkit::ops::json_to_rdb::rdb_of_json;
 use rdbkit::ops::log::Log;
 use rdbkit::ops::pipeline::{Pipe, Pipeline};
 use rdbkit::ops::rdb_write::{
-    Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, survey_store, write_rdb,
-    write_store,
+    Form, Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, survey_store,
 };
 use rdbkit::rdb::{ChecksumMode, DumpPayload, Encodings, PayloadReader, RdbReader, Target};
 use rdbkit::report::Finding;
 use rdbkit::report::lines::{self, Object};
 use rdbkit::report::table::grouped;
 
-use super::convert::{check_end, output};
-use crate::cli::args::{ConvertArgs, Encoding};
+use super::convert::check_end;
+use super::destination::Destination;
+use crate::cli::args::{ConvertArgs, Encoding, Format, YesNo};
 use crate::cli::exit::Exit;
 use crate::cli::open::{self, Opened};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
-/// Refuses what only an RDB can have.
+/// Refuses what only a server's file can have.
 pub(super) fn refuse_flags(args: &ConvertArgs) -> Result<()> {
     let rdb = &args.rdb;
     let flag = match rdb {
@@ -36,13 +40,21 @@ pub(super) fn refuse_flags(args: &ConvertArgs) -> Result<()> {
         _ if rdb.encoding != Encoding::Default => "--encoding",
         _ if rdb.no_check => "--no-check",
         _ if rdb.report.is_some() => "--report",
+        _ if rdb.preamble.is_some() => "--preamble",
         _ => return Ok(()),
     };
-    Err(Error::usage(format!("{flag} is for --to rdb")))
+    Err(Error::usage(format!(
+        "{flag} is for --to rdb, aof and aof-dir"
+    )))
 }
 
-/// Converts one input to an RDB.
-pub(super) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
+/// Converts one input to what a server loads.
+pub(super) fn run(
+    args: &ConvertArgs,
+    format: Format,
+    pipeline: Pipeline,
+    printer: &Printer,
+) -> Result<Exit> {
     for (is_given, flag) in [
         (args.meta, "--meta"),
         (args.pretty, "--pretty"),
@@ -59,12 +71,10 @@ pub(super) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
             args.input
         )));
     };
-    let job = Job {
-        args,
-        pipeline,
-        printer,
-        target: named_target(args)?,
-    };
+    if format == Format::Rdb && args.rdb.preamble.is_some() {
+        return Err(Error::usage("--preamble is for --to aof and aof-dir"));
+    }
+    let job = Job::new(args, format, pipeline, printer)?;
     match args.input_args.open(expanded)? {
         Opened::Records(input) => job.records(input),
         Opened::Log(log) => job.log(&log),
@@ -89,16 +99,90 @@ fn named_target(args: &ConvertArgs) -> Result<Option<&'static Target>> {
     }
 }
 
-struct Job<'a> {
+/// One dataset on its way to a server.
+pub(super) struct Job<'a> {
     args: &'a ConvertArgs,
+    format: Format,
     pipeline: Pipeline,
     printer: &'a Printer,
     target: Option<&'static Target>,
+    started: Instant,
+    /// A log that is written anew.
+    pub(super) rewrites: bool,
+    /// The report goes to stdout.
+    pub(super) reports: bool,
+}
+
+/// A log before it was written anew.
+#[derive(Clone, Copy)]
+struct Before {
+    bytes: u64,
+    commands: u64,
+}
+
+/// How a job ends if the output can be completed.
+struct End {
+    exit: Exit,
+    /// Of a log that is written anew.
+    before: Option<Before>,
+}
+
+impl End {
+    fn of(exit: Exit) -> Self {
+        End { exit, before: None }
+    }
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        args: &'a ConvertArgs,
+        format: Format,
+        pipeline: Pipeline,
+        printer: &'a Printer,
+    ) -> Result<Self> {
+        Ok(Job {
+            args,
+            format,
+            pipeline,
+            printer,
+            target: named_target(args)?,
+            started: Instant::now(),
+            rewrites: false,
+            reports: false,
+        })
+    }
 }
 
 impl Job<'_> {
+    /// What to write for a release.
+    fn form(&self, target: &Target) -> Result<Form> {
+        if self.format == Format::AofDir && !target.has_multi_part_logs() {
+            return Err(Error::usage(format!(
+                "{target} keeps its log in one file: write --to aof, or name another release with --target"
+            )));
+        }
+        let has_preamble = match (self.format, self.args.rdb.preamble) {
+            (Format::Aof | Format::AofDir, Some(wanted)) => wanted == YesNo::Yes,
+            (Format::AofDir, None) => true,
+            (Format::Aof, None) => self.rewrites && target.prefers_preamble(),
+            _ => return Ok(Form::Rdb),
+        };
+        if has_preamble && !target.has_preamble() {
+            return Err(Error::usage(format!(
+                "{target} knows no log that begins with an RDB: leave --preamble out"
+            )));
+        }
+        Ok(match has_preamble {
+            true => Form::Base,
+            false => Form::Commands {
+                now_ms: self.args.filter.now_ms(),
+            },
+        })
+    }
+
     fn options(&self, target: &'static Target) -> Result<WriteOptions> {
         let mut options = WriteOptions::new(target);
+        options.form = self.form(target)?;
         options.encodings = match self.args.rdb.encoding {
             Encoding::Default => Encodings::Default,
             Encoding::Universal => Encodings::Universal,
@@ -131,7 +215,7 @@ impl Job<'_> {
         };
         let target = self.target.or(source.target()).ok_or_else(no_target)?;
         let options = self.options(target)?;
-        let output = self.open_output(input.origin().file_id())?;
+        let output = self.open_output(input.origin().file_id(), None)?;
         if options.keeps(&source) && !is_payload {
             let (origin, bytes) = input.into_parts();
             return self.copy(&origin, bytes, &options, output);
@@ -140,8 +224,7 @@ impl Job<'_> {
     }
 
     /// Writes what was read and decoded, after a look at all of it.
-    fn rewrite(&self, input: Input, options: &WriteOptions, output: OutputFile) -> Result<Exit> {
-        let target = options.target;
+    fn rewrite(&self, input: Input, options: &WriteOptions, output: Destination) -> Result<Exit> {
         let (origin, bytes) = input.into_parts();
         let name = origin.name().to_owned();
         let is_payload = origin.kind() == Kind::DumpPayload;
@@ -159,7 +242,7 @@ impl Job<'_> {
             }
         }
         .map_err(|error| origin.explain(error))?;
-        if let Some(refused) = self.judge(&name, target, &survey)? {
+        if let Some(refused) = self.judge(&name, options, &survey)? {
             return Ok(refused);
         }
         let progress = Progress::watch(self.printer, origin.progress());
@@ -178,7 +261,14 @@ impl Job<'_> {
             }
         };
         drop(progress);
-        self.finish(&name, output, target, &survey, &written, Exit::Done)
+        self.finish(
+            &name,
+            output,
+            options,
+            &survey,
+            &written,
+            End::of(Exit::Done),
+        )
     }
 
     /// Writes the keys of rdbkit's own JSON.
@@ -206,7 +296,7 @@ impl Job<'_> {
         options.fresh = true;
         // The reader has checked them; the interim file's release is stricter than some sources.
         options.no_check = true;
-        let output = self.open_output(file_id)?;
+        let output = self.open_output(file_id, None)?;
         self.rewrite(Input::from_parts(interim_origin, rdb), &options, output)
     }
 
@@ -223,10 +313,10 @@ impl Job<'_> {
         origin: &Origin,
         options: &WriteOptions,
         survey: &Survey,
-        output: &mut OutputFile,
+        output: &mut Destination,
     ) -> Result<Written> {
-        let name = output.name().to_owned();
-        let written = write_rdb(reader, options, survey, output, &mut |finding| {
+        let name = output.name();
+        let written = write_records(reader, options, survey, output, &mut |finding| {
             self.finding(origin.name(), finding);
         });
         written
@@ -240,12 +330,12 @@ impl Job<'_> {
         origin: &Origin,
         bytes: ByteSource,
         options: &WriteOptions,
-        mut output: OutputFile,
+        mut output: Destination,
     ) -> Result<Exit> {
         let progress = Progress::watch(self.printer, origin.progress());
         let reader = RdbReader::new(bytes).at_offset(origin.base_offset());
         let mut reader = reader.checksum(self.checksum_mode());
-        let name = output.name().to_owned();
+        let name = output.name();
         let copied = copy_rdb(&mut reader, options, &mut output, &mut |finding| {
             self.finding(origin.name(), finding);
         });
@@ -253,16 +343,24 @@ impl Job<'_> {
         check_end(origin, reader, self.printer)?;
         drop(progress);
         let survey = Survey::default();
-        let target = options.target;
-        self.finish(origin.name(), output, target, &survey, &written, Exit::Done)
+        self.finish(
+            origin.name(),
+            output,
+            options,
+            &survey,
+            &written,
+            End::of(Exit::Done),
+        )
     }
 
     /// Writes the dataset that a log leaves.
-    fn log(&self, log: &Log) -> Result<Exit> {
+    pub(super) fn log(&self, log: &Log) -> Result<Exit> {
         let args = self.args;
-        let mut replay = args.replay.options(args.filter.now, log.writer())?;
+        // A log that is written anew most likely is the release's own.
+        let own = self.target.filter(|_| self.rewrites).map(Target::flavor);
+        let mut replay = args.replay.options(args.filter.now, log.writer().or(own))?;
         replay.keep_going = args.keep_going;
-        let output = self.open_output(log.file_ids())?;
+        let output = self.open_output(log.file_ids(), log.set.as_ref())?;
         let replayed = match args.keep_going {
             true => open::replay_as_far(log, &replay, self.printer)?,
             false => open::replay(log, &replay, args.strict, self.printer)?,
@@ -282,15 +380,27 @@ impl Job<'_> {
         };
         let options = self.options(target)?;
         let survey = survey_store(store, &options);
-        if let Some(refused) = self.judge(log.name(), target, &survey)? {
+        if let Some(refused) = self.judge(log.name(), &options, &survey)? {
             return Ok(refused);
         }
         let mut output = output;
-        let name = output.name().to_owned();
-        let (_, written) = write_store(store, &options, &survey, &mut output)
+        let name = output.name();
+        let (_, written) = write_keyspace(store, &options, &survey, &mut output)
             .map_err(|error| blame(error, log.name(), &name))?;
         let exit = if replayed.exact { Exit::Done } else { Exit::No };
-        self.finish(log.name(), output, target, &survey, &written, exit)
+        let before = Before {
+            bytes: log.bytes(),
+            commands: replayed.records,
+        };
+        let before = self.rewrites.then_some(before);
+        self.finish(
+            log.name(),
+            output,
+            &options,
+            &survey,
+            &written,
+            End { exit, before },
+        )
     }
 
     /// The oldest usual release that has a place for everything.
@@ -300,6 +410,7 @@ impl Job<'_> {
         has_parts: bool,
         survey: impl Fn(&WriteOptions) -> Result<Survey>,
     ) -> Result<&'static Target> {
+        let has_parts = has_parts || self.format == Format::AofDir;
         let mut chosen = None;
         for release in [
             "redis-6.2",
@@ -329,15 +440,10 @@ impl Job<'_> {
 
     fn open_output(
         &self,
-        sources: impl IntoIterator<Item = rdbkit::bytes::file_id::FileId>,
-    ) -> Result<OutputFile> {
-        let output = output(self.args, sources)?;
-        match output.is_terminal() {
-            true => Err(Error::usage(
-                "an RDB is not written to a terminal: name a file with -o",
-            )),
-            false => Ok(output),
-        }
+        sources: impl IntoIterator<Item = FileId>,
+        set: Option<&AofSet>,
+    ) -> Result<Destination> {
+        Destination::open(self.args, self.format, sources, set)
     }
 
     fn finding(&self, file: &str, finding: Finding) {
@@ -345,12 +451,17 @@ impl Job<'_> {
     }
 
     /// Says what is lost; the exit if that must not be.
-    fn judge(&self, name: &str, target: &Target, survey: &Survey) -> Result<Option<Exit>> {
+    fn judge(&self, name: &str, options: &WriteOptions, survey: &Survey) -> Result<Option<Exit>> {
+        let target = options.target;
         let losses = &survey.losses;
         if !losses.loses_data() {
             return Ok(None);
         }
-        let text = format!("{name}: {target} has no place for {}", describe(losses));
+        let has = match options.form {
+            Form::Commands { .. } => format!("a log of commands for {target} has"),
+            Form::Rdb | Form::Base => format!("{target} has"),
+        };
+        let text = format!("{name}: {has} no place for {}", describe(losses));
         if self.args.rdb.allow_loss {
             self.printer.warning(&text);
             return Ok(None);
@@ -371,29 +482,36 @@ impl Job<'_> {
     fn finish(
         &self,
         name: &str,
-        output: OutputFile,
-        target: &Target,
+        output: Destination,
+        options: &WriteOptions,
         survey: &Survey,
         written: &Written,
-        exit: Exit,
+        end: End,
     ) -> Result<Exit> {
+        let End { exit, before } = end;
+        let target = options.target;
         let bytes = output.commit()?;
         let exit = match written.damaged {
             0 => exit,
             _ => Exit::No,
         };
         self.notes(name, target, survey, written);
-        self.printer.phase(&format!(
-            "{} keys, {} bytes written for {target}; {} values copied {}",
-            grouped(written.keys),
-            grouped(bytes),
-            grouped(written.copied),
-            if self.args.rdb.no_check {
-                "unchecked"
-            } else {
-                "as they were"
-            }
-        ));
+        let (keys, size) = (grouped(written.keys), grouped(bytes));
+        self.printer.phase(&match options.form {
+            Form::Commands { .. } => format!(
+                "{keys} keys in {} commands, {size} bytes written for {target}",
+                grouped(written.commands)
+            ),
+            Form::Rdb | Form::Base => format!(
+                "{keys} keys, {size} bytes written for {target}; {} values copied {}",
+                grouped(written.copied),
+                if self.args.rdb.no_check {
+                    "unchecked"
+                } else {
+                    "as they were"
+                }
+            ),
+        });
         let summary = Object::new()
             .string("verdict", "written")
             .number("exit", exit as u8)
@@ -405,11 +523,54 @@ impl Job<'_> {
             .number("lost", written.lost)
             .number("damaged", written.damaged)
             .number("functions", written.functions)
+            .number("commands", written.commands)
             .number("bytes", bytes);
+        let summary = match before {
+            Some(before) => self.compare(name, before, written, bytes, options, summary),
+            None => summary,
+        };
         let mut survey = survey.clone();
         survey.losses.note(Note::EmptyKeys, written.empty);
         self.report(target, &survey, summary)?;
         Ok(exit)
+    }
+
+    /// Says what became of a log that was written anew.
+    fn compare(
+        &self,
+        name: &str,
+        before: Before,
+        written: &Written,
+        bytes: u64,
+        options: &WriteOptions,
+        summary: Object,
+    ) -> Object {
+        // An RDB holds each key as if by one command.
+        let (needed, shown) = match options.form {
+            Form::Commands { .. } => (
+                written.commands,
+                format!("{} commands", grouped(written.commands)),
+            ),
+            Form::Rdb | Form::Base => (
+                written.keys,
+                format!("an RDB of {} keys", grouped(written.keys)),
+            ),
+        };
+        let dead = before.commands.saturating_sub(needed);
+        let took = self.started.elapsed();
+        self.printer.note(&format!(
+            "{name}: {} bytes and {} commands became {} bytes and {shown}; {} dead commands dropped in {:.2} s",
+            grouped(before.bytes),
+            grouped(before.commands),
+            grouped(bytes),
+            grouped(dead),
+            took.as_secs_f64()
+        ));
+        summary
+            .number("bytes_before", before.bytes)
+            .number("commands_before", before.commands)
+            .number("dead_commands", dead)
+            .number("took_ms", took.as_millis() as u64)
     }
 
     /// Says in one line which metadata is not in the output, and in another which modules it needs.
@@ -438,9 +599,10 @@ impl Job<'_> {
 
     /// Writes the report, if one is wanted.
     fn report(&self, target: &Target, survey: &Survey, summary: Object) -> Result<()> {
-        let Some(path) = &self.args.rdb.report else {
+        let path = self.args.rdb.report.as_deref();
+        if path.is_none() && !self.reports {
             return Ok(());
-        };
+        }
         let mut text = Vec::new();
         for (loss, counted) in &survey.losses.data {
             let examples = counted.examples.iter();
@@ -467,6 +629,12 @@ impl Job<'_> {
             text.extend(lines::line("module", data));
         }
         text.extend(lines::line("summary", summary));
+        if self.reports {
+            let mut stdout = OutputFile::stdout()?;
+            stdout.put(&text)?;
+            stdout.commit()?;
+        }
+        let Some(path) = path else { return Ok(()) };
         let mut file = OutputFile::create(path, &OutputOptions::new().force(self.args.force))?;
         file.put(&text)?;
         file.commit().map(drop)

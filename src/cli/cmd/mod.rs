@@ -2,8 +2,10 @@
 
 pub(crate) mod convert;
 pub(crate) mod convert_rdb;
+mod destination;
 pub(crate) mod diff;
 pub(crate) mod digest;
 pub(crate) mod docs;
 pub(crate) mod inspect;
+pub(crate) mod rewrite;
 pub(crate) mod verify;

@@ -107,6 +107,12 @@ impl RecordEncoder {
         }
     }
 
+    /// Leaves stream counters as they are that no server would load, for files that only pass
+    /// values on.
+    pub(crate) fn keep_all_counters(&mut self) {
+        self.stream.checks_counters = false;
+    }
+
     /// The release.
     #[must_use]
     pub fn target(&self) -> &'static Target {

@@ -29,7 +29,7 @@ pub(crate) const NACKED_CONSUMER: &str = "nacked";
 #[derive(Debug)]
 pub(crate) struct StreamEncoder {
     version: Option<Version>,
-    checks_counters: bool,
+    pub(crate) checks_counters: bool,
     width: BacklenWidth,
     /// The entries of the node that is being filled.
     entries: ListpackBuilder,

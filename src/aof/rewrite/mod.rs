@@ -1,0 +1,480 @@
+//! From keys and values to the commands that make them: what a rewrite logs.
+//!
+//! | type | commands, at most 64 elements each |
+//! |---|---|
+//! | string, HyperLogLog | `SET` |
+//! | list, set | `RPUSH`, `SADD` |
+//! | sorted set | `ZADD` |
+//! | hash | `HSET`, before 4.0 `HMSET`; `HPEXPIREAT` for fields with a deadline |
+//! | stream | `XADD`, `XSETID`, `XGROUP CREATE`, `XGROUP CREATECONSUMER`, `XCLAIM` |
+//! | array | `ARMSET`, at most 32 elements, and `ARSEEK` |
+//! | any deadline of a key | `PEXPIREAT` behind the value |
+//! | what these cannot say | `RESTORE key deadline payload REPLACE ABSTTL` |
+//!
+//! Upstream: `aof.c rewriteAppendOnlyFileRio`. Servers lose in this form what has no
+//! command: pending entries that were deleted, remembered message ids, -0 as a score of a
+//! packed sorted set, vector sets. Here such a key goes as a payload. Lost are only times
+//! that help the server: idle times, frequencies, when consumers were seen.
+//!
+//! Nothing is allocated for an element; a key's commands are gathered until it ends, since
+//! the last part of a stream may turn it into a payload.
+
+mod stream;
+
+use crate::bytes::Text;
+use crate::error::Result;
+use crate::model::ValueType;
+use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
+use crate::model::stream::{StreamId, StreamState};
+use crate::num::digest_score_text;
+use crate::rdb::RecordEncoder;
+use crate::rdb::constants::Opcode;
+use crate::rdb::dump_payload::seal;
+use crate::rdb::module::encode_key_meta;
+use crate::rdb::string::StringEncoder;
+use crate::rdb::target::{Encodings, Target};
+
+use super::resp::{encode_arg_into, encode_argc_into};
+
+/// Elements of a command (`AOF_REWRITE_ITEMS_PER_CMD`).
+const ITEMS_PER_COMMAND: usize = 64;
+/// Elements of an ARMSET.
+const ITEMS_PER_ARMSET: usize = 32;
+/// The latest deadline of a field that HPEXPIREAT takes everywhere; files store later ones.
+const MAX_FIELD_DEADLINE_MS: i64 = (1 << 46) - 1;
+/// What a buffer keeps between keys, in bytes.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// Makes the commands of keys and values, for a release.
+///
+/// ```
+/// use rdbkit::aof::CommandEncoder;
+/// use rdbkit::bytes::Text;
+/// use rdbkit::model::ValueType;
+/// use rdbkit::model::sink::{KeyHead, ValueSink as _};
+/// use rdbkit::rdb::Target;
+///
+/// let target = Target::named("redis-7.2").unwrap();
+/// let mut encoder = CommandEncoder::new(target, 1_700_000_000_000);
+/// encoder.begin_key(&KeyHead::new(0, b"key", ValueType::Set));
+/// encoder.begin_value();
+/// encoder.element(Text::Bytes(b"member"));
+/// encoder.end_value();
+/// assert!(encoder.end_key());
+/// let mut log = Vec::new();
+/// assert_eq!(encoder.take(&mut log)?, 1);
+/// assert_eq!(log, b"*3\r\n$4\r\nSADD\r\n$3\r\nkey\r\n$6\r\nmember\r\n");
+/// # Ok::<(), rdbkit::error::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct CommandEncoder {
+    target: &'static Target,
+    now_ms: i64,
+    /// The key as an argument.
+    key: Vec<u8>,
+    value_type: ValueType,
+    expire_at_ms: Option<i64>,
+    commands: Commands,
+    /// The elements of the command that is being gathered.
+    args: Args,
+    /// Fields that expire together, and when.
+    run: Args,
+    run_at: i64,
+    /// `HPEXPIREAT` commands that follow the fields in hand.
+    later: Commands,
+    /// Entries of a stream.
+    ids: Vec<StreamId>,
+    /// The key's value comes as a payload.
+    restores: bool,
+    /// Commands cannot say all of the value.
+    falls_short: bool,
+    /// The same key comes once more.
+    again: bool,
+    payload: Vec<u8>,
+    values: RecordEncoder,
+    strings: StringEncoder,
+    text: Vec<u8>,
+}
+
+/// Whole commands, one behind the other.
+#[derive(Debug, Default)]
+struct Commands {
+    bytes: Vec<u8>,
+    count: u64,
+}
+
+impl Commands {
+    /// Begins a command of so many arguments.
+    fn begin(&mut self, argc: usize, name: &[u8]) {
+        encode_argc_into(argc, &mut self.bytes);
+        self.arg(name);
+        self.count += 1;
+    }
+
+    fn arg(&mut self, arg: &[u8]) {
+        encode_arg_into(arg, &mut self.bytes);
+    }
+
+    fn int(&mut self, n: impl itoa::Integer) {
+        self.arg(itoa::Buffer::new().format(n).as_bytes());
+    }
+
+    /// Arguments that are encoded already.
+    fn encoded(&mut self, args: &[u8]) {
+        self.bytes.extend_from_slice(args);
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
+    }
+}
+
+/// Arguments, encoded, whose command begins when it is known how many there are.
+#[derive(Debug, Default)]
+struct Args {
+    bytes: Vec<u8>,
+    items: usize,
+}
+
+impl Args {
+    fn push(&mut self, text: Text<'_>) {
+        encode_arg_into(text.as_bytes(&mut itoa::Buffer::new()), &mut self.bytes);
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.items = 0;
+    }
+}
+
+impl CommandEncoder {
+    /// Writes for a release; `now_ms` is the time of writing in milliseconds since 1970,
+    /// after which no server loads the commands.
+    #[must_use]
+    pub fn new(target: &'static Target, now_ms: i64) -> Self {
+        CommandEncoder {
+            target,
+            now_ms,
+            key: Vec::new(),
+            value_type: ValueType::String,
+            expire_at_ms: None,
+            commands: Commands::default(),
+            args: Args::default(),
+            run: Args::default(),
+            run_at: 0,
+            later: Commands::default(),
+            ids: Vec::new(),
+            restores: false,
+            falls_short: false,
+            again: false,
+            payload: Vec::new(),
+            values: RecordEncoder::new(target, Encodings::Default),
+            strings: StringEncoder::default(),
+            text: Vec::new(),
+        }
+    }
+
+    /// The release.
+    #[must_use]
+    pub fn target(&self) -> &'static Target {
+        self.target
+    }
+
+    /// Appends the commands of the key that ended and says how many they are; none if it has
+    /// no elements, which servers take for no key.
+    ///
+    /// # Errors
+    /// A value that goes as a payload and that no encoding of the release holds.
+    pub fn take(&mut self, out: &mut Vec<u8>) -> Result<u64> {
+        if self.restores {
+            self.restore()?;
+        }
+        let count = self.commands.count;
+        if count == 0 {
+            return Ok(0);
+        }
+        out.extend_from_slice(&self.commands.bytes);
+        // What no payload said already.
+        let deadline = self.expire_at_ms.filter(|at| *at != -1);
+        let behind = deadline.filter(|at| !(self.restores && self.is_restored(*at)));
+        self.commands.clear();
+        if let Some(at) = behind {
+            self.commands.begin(3, b"PEXPIREAT");
+            self.commands.encoded(&self.key);
+            self.commands.int(at);
+            out.extend_from_slice(&self.commands.bytes);
+            self.commands.clear();
+        }
+        self.trim();
+        Ok(count + u64::from(behind.is_some()))
+    }
+
+    /// Whether RESTORE takes a deadline; 0 means none to it.
+    fn is_restored(&self, at_ms: i64) -> bool {
+        self.target.restores_deadlines() && at_ms > 0
+    }
+
+    /// Puts the payload in place of commands.
+    fn restore(&mut self) -> Result<()> {
+        self.commands.clear();
+        if !self.values.take_value(&mut self.payload)? {
+            return Ok(());
+        }
+        seal(self.target.dialect(), &mut self.payload);
+        let deadline = self.expire_at_ms.filter(|at| self.is_restored(*at));
+        self.commands
+            .begin(5 + usize::from(deadline.is_some()), b"RESTORE");
+        self.commands.encoded(&self.key);
+        self.commands.int(deadline.unwrap_or(0));
+        self.commands.arg(&self.payload);
+        self.commands.arg(b"REPLACE");
+        if deadline.is_some() {
+            self.commands.arg(b"ABSTTL");
+        }
+        Ok(())
+    }
+
+    /// Writes the command that was gathered.
+    fn flush(&mut self, name: &[u8], args_per_item: usize) {
+        let items = self.args.items;
+        if items > 0 {
+            self.commands.begin(2 + items * args_per_item, name);
+            self.commands.encoded(&self.key);
+            self.commands.encoded(&self.args.bytes);
+            self.args.clear();
+        }
+        if self.value_type == ValueType::Hash {
+            self.close_run();
+            self.commands.encoded(&self.later.bytes);
+            self.commands.count += self.later.count;
+            self.later.clear();
+        }
+    }
+
+    /// Writes the command that was gathered once it is full.
+    fn gathered(&mut self, most: usize, name: &[u8], args_per_item: usize) {
+        self.args.items += 1;
+        if self.args.items >= most {
+            self.flush(name, args_per_item);
+        }
+    }
+
+    /// Writes the deadline of fields that follow each other.
+    fn close_run(&mut self) {
+        if self.run.items == 0 {
+            return;
+        }
+        self.later.begin(5 + self.run.items, b"HPEXPIREAT");
+        self.later.encoded(&self.key);
+        self.later.int(self.run_at);
+        self.later.arg(b"FIELDS");
+        self.later.int(self.run.items);
+        self.later.encoded(&self.run.bytes);
+        self.run.clear();
+    }
+
+    fn hash_command(&self) -> &'static [u8] {
+        match self.target.has_variadic_hset() {
+            true => b"HSET",
+            false => b"HMSET",
+        }
+    }
+
+    fn list_command(&self) -> &'static [u8] {
+        match self.value_type {
+            ValueType::Set => b"SADD",
+            _ => b"RPUSH",
+        }
+    }
+
+    /// Gives back what an unusually large value took.
+    fn trim(&mut self) {
+        for buffer in [
+            &mut self.commands.bytes,
+            &mut self.args.bytes,
+            &mut self.later.bytes,
+            &mut self.run.bytes,
+            &mut self.payload,
+        ] {
+            buffer.clear();
+            buffer.shrink_to(KEPT_BYTES);
+        }
+        self.ids.clear();
+        self.ids.shrink_to(KEPT_BYTES / size_of::<StreamId>());
+    }
+}
+
+impl ValueSink for CommandEncoder {
+    /// Only a payload does.
+    fn wants_score_order(&self) -> bool {
+        self.restores
+    }
+
+    fn begin_key(&mut self, head: &KeyHead<'_>) {
+        let meta = head.key_meta.filter(|_| self.target.has_key_meta());
+        self.restores = std::mem::take(&mut self.again)
+            || head.value_type == ValueType::Module
+            || meta.is_some();
+        self.falls_short = false;
+        self.key.clear();
+        encode_arg_into(head.key, &mut self.key);
+        self.value_type = head.value_type;
+        self.expire_at_ms = head.expire_at_ms;
+        self.commands.clear();
+        self.args.clear();
+        self.run.clear();
+        self.later.clear();
+        self.ids.clear();
+        self.payload.clear();
+        if let Some(classes) = meta {
+            self.payload.push(Opcode::KEY_META.0);
+            encode_key_meta(classes, &mut self.strings, &mut self.payload);
+        }
+        if self.restores {
+            self.values.begin_key(head);
+        }
+    }
+
+    fn string(&mut self, text: Text<'_>) {
+        if self.restores {
+            return self.values.string(text);
+        }
+        self.commands.begin(3, b"SET");
+        self.commands.encoded(&self.key);
+        self.commands.arg(text.as_bytes(&mut itoa::Buffer::new()));
+    }
+
+    fn begin_value(&mut self) {
+        if self.restores {
+            self.values.begin_value();
+        }
+    }
+
+    fn element(&mut self, element: Text<'_>) {
+        if self.restores {
+            return self.values.element(element);
+        }
+        self.args.push(element);
+        self.gathered(ITEMS_PER_COMMAND, self.list_command(), 1);
+    }
+
+    fn scored(&mut self, member: Text<'_>, score: f64) {
+        if self.restores {
+            return self.values.scored(member, score);
+        }
+        let flavor = self.target.flavor();
+        // A packed set makes 0 of it, and each begins packed.
+        self.falls_short |=
+            score == 0.0 && score.is_sign_negative() && flavor.small_zsets_lose_negative_zero();
+        let text = digest_score_text(score, flavor);
+        self.args.push(Text::Bytes(text.as_bytes()));
+        self.args.push(member);
+        self.gathered(ITEMS_PER_COMMAND, b"ZADD", 2);
+    }
+
+    fn field(&mut self, field: Text<'_>, value: Text<'_>, expire_at_ms: Option<i64>) {
+        if self.restores {
+            return self.values.field(field, value, expire_at_ms);
+        }
+        self.args.push(field);
+        self.args.push(value);
+        let form = self.target.field_deadlines();
+        if let Some(at) = expire_at_ms.filter(|at| form.carries(*at)) {
+            self.falls_short |= !(1..=MAX_FIELD_DEADLINE_MS).contains(&at);
+            if self.run_at != at {
+                self.close_run();
+                self.run_at = at;
+            }
+            self.run.push(field);
+            self.run.items += 1;
+        }
+        self.gathered(ITEMS_PER_COMMAND, self.hash_command(), 2);
+    }
+
+    fn entry(&mut self, id: StreamId, fields: &mut dyn Iterator<Item = (Text<'_>, Text<'_>)>) {
+        if self.restores {
+            return self.values.entry(id, fields);
+        }
+        self.add_entry(id, fields);
+    }
+
+    fn stream_state(&mut self, state: &StreamState) {
+        if self.restores {
+            return self.values.stream_state(state);
+        }
+        match self.can_say(state) {
+            true => self.add_state(state),
+            false => self.falls_short = true,
+        }
+    }
+
+    fn item(&mut self, index: u64, text: Text<'_>) {
+        if self.restores {
+            return self.values.item(index, text);
+        }
+        let mut digits = itoa::Buffer::new();
+        self.args.push(Text::Bytes(digits.format(index).as_bytes()));
+        self.args.push(text);
+        self.gathered(ITEMS_PER_ARMSET, b"ARMSET", 2);
+    }
+
+    fn array_state(&mut self, insert_index: Option<u64>) {
+        if self.restores {
+            return self.values.array_state(insert_index);
+        }
+        self.flush(b"ARMSET", 2);
+        let Some(index) = insert_index.filter(|_| self.commands.count > 0) else {
+            return;
+        };
+        match index.checked_add(1) {
+            Some(next) => {
+                self.commands.begin(3, b"ARSEEK");
+                self.commands.encoded(&self.key);
+                self.commands.int(next);
+            }
+            None => self.falls_short = true,
+        }
+    }
+
+    fn module(
+        &mut self,
+        name: &str,
+        encoding_version: u16,
+        data: Option<&ModuleData>,
+        items: &mut dyn Iterator<Item = ModuleField>,
+        encoded_len: u64,
+    ) {
+        self.values
+            .module(name, encoding_version, data, items, encoded_len);
+    }
+
+    fn end_value(&mut self) {
+        if self.restores {
+            return self.values.end_value();
+        }
+        match self.value_type {
+            ValueType::List | ValueType::Set => self.flush(self.list_command(), 1),
+            ValueType::Zset => self.flush(b"ZADD", 2),
+            ValueType::Hash => self.flush(self.hash_command(), 2),
+            ValueType::String | ValueType::Stream | ValueType::Array | ValueType::Module => {}
+        }
+    }
+
+    fn end_key(&mut self) -> bool {
+        if self.restores {
+            return self.values.end_key();
+        }
+        self.again = self.falls_short;
+        !self.again
+    }
+
+    fn abandon_key(&mut self) {
+        self.again = false;
+        self.commands.clear();
+        if self.restores {
+            self.values.abandon_key();
+            self.restores = false;
+        }
+    }
+}

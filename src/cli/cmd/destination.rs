@@ -1,0 +1,92 @@
+//! Where what a server loads goes: one file, or a folder of parts.
+
+use std::io::{self, Write};
+
+use rdbkit::aof::writer::{BaseForm, DEFAULT_PREFIX};
+use rdbkit::aof::{AofFolder, AofSet};
+use rdbkit::bytes::file_id::FileId;
+use rdbkit::bytes::sink::OutputFile;
+use rdbkit::error::{Error, Result};
+
+use super::convert::output;
+use crate::cli::args::{ConvertArgs, Format, YesNo};
+
+/// An output that is whole under its name, or not there at all.
+pub(super) enum Destination {
+    /// One file.
+    File(OutputFile),
+    /// A multi-part set.
+    Folder(AofFolder),
+}
+
+impl Destination {
+    /// Opens the output, which must be none of the inputs. Parts are named as those of the
+    /// set that is read, if one is.
+    pub(super) fn open(
+        args: &ConvertArgs,
+        format: Format,
+        sources: impl IntoIterator<Item = FileId>,
+        set: Option<&AofSet>,
+    ) -> Result<Destination> {
+        if format == Format::AofDir {
+            let Some(path) = args.output.as_deref().filter(|path| *path != "-") else {
+                return Err(Error::usage("aof-dir is a folder: name it with -o"));
+            };
+            if args.force {
+                return Err(Error::usage(
+                    "--force replaces a file: a folder must be absent or empty",
+                ));
+            }
+            let form = match args.rdb.preamble {
+                Some(YesNo::No) => BaseForm::Commands,
+                Some(YesNo::Yes) | None => BaseForm::Rdb,
+            };
+            let prefix = set.and_then(AofSet::prefix);
+            let prefix = prefix.as_deref().unwrap_or(DEFAULT_PREFIX);
+            return AofFolder::create(path, prefix, form).map(Destination::Folder);
+        }
+        let file = output(args, sources)?;
+        if file.is_terminal() {
+            let what = match format {
+                Format::Aof => "a log",
+                _ => "an RDB",
+            };
+            return Err(Error::usage(format!(
+                "{what} is not written to a terminal: name a file with -o"
+            )));
+        }
+        Ok(Destination::File(file))
+    }
+
+    /// The name for messages.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Destination::File(file) => file.name().to_owned(),
+            Destination::Folder(folder) => folder.name(),
+        }
+    }
+
+    /// Makes it appear under its name, and returns its length.
+    pub(super) fn commit(self) -> Result<u64> {
+        match self {
+            Destination::File(file) => file.commit(),
+            Destination::Folder(folder) => folder.commit(),
+        }
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Destination::File(file) => file.write(bytes),
+            Destination::Folder(folder) => folder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Destination::File(file) => file.flush(),
+            Destination::Folder(folder) => folder.flush(),
+        }
+    }
+}

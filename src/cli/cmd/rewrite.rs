@@ -1,0 +1,59 @@
+//! `rewrite`: a log replayed and written anew, to another place.
+
+use rdbkit::error::{Error, Result};
+use rdbkit::input::Purpose;
+use rdbkit::ops::pipeline::Pipeline;
+
+use super::convert_rdb::Job;
+use crate::cli::args::{ConvertArgs, Format, RewriteArgs};
+use crate::cli::exit::Exit;
+use crate::cli::open::{self, Opened};
+use crate::cli::printer::Printer;
+
+/// Rewrites one log.
+pub(crate) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
+    if args.json && args.output == "-" {
+        return Err(Error::usage(
+            "--json and the log both go to stdout: name a file with -o, or use --report",
+        ));
+    }
+    let expansion = open::expand(&args.input, Purpose::Single, printer)?;
+    let [expanded] = expansion.inputs.as_slice() else {
+        return Err(Error::usage(format!(
+            "{}: rewrite takes one input",
+            args.input
+        )));
+    };
+    let Opened::Log(log) = args.input_args.open(expanded)? else {
+        return Err(
+            Error::usage("is no log: rewrite is for an AOF, convert for anything else")
+                .in_file(&args.input),
+        );
+    };
+    let format = match args.output.as_str() {
+        name if name.ends_with('/') => Format::AofDir,
+        name if name == "-" || name.to_ascii_lowercase().ends_with(".aof") => Format::Aof,
+        _ if log.set.is_some() => Format::AofDir,
+        _ => Format::Aof,
+    };
+    let converts = ConvertArgs {
+        input: args.input.clone(),
+        output: Some(args.output.clone()),
+        to: Some(format),
+        force: args.force,
+        meta: false,
+        no_functions: args.no_functions,
+        pretty: false,
+        compat: None,
+        keep_going: args.keep_going,
+        strict: args.strict,
+        rdb: args.rdb.clone(),
+        input_args: args.input_args.clone(),
+        replay: args.replay.clone(),
+        filter: args.filter.clone(),
+    };
+    let mut job = Job::new(&converts, format, pipeline, printer)?;
+    job.rewrites = true;
+    job.reports = args.json;
+    job.log(&log)
+}
