@@ -14,7 +14,7 @@ use super::export_store::value_type;
 use super::losses;
 use super::pipeline::Pipe;
 use super::rdb_write::{
-    Copier, Form, Part, Survey, WriteOptions, Written, cannot_write, export_whole, write_rdb,
+    Form, Part, Survey, WriteOptions, Written, cannot_write, each_part, export_whole, write_rdb,
     write_store,
 };
 use crate::aof::CommandEncoder;
@@ -43,13 +43,7 @@ pub fn write_records<W: io::Write>(
         return write_rdb(reader, options, survey, sink, report);
     }
     let mut log = LogWriter::new(sink);
-    let mut written = Written::default();
-    let make = || Copier::new(options, false);
-    reader.pipe(options.pipeline, make, |part| {
-        written.add(&part.written);
-        part.ledger.drain_findings().for_each(&mut *report);
-        log.part(part)
-    })?;
+    let written = each_part(reader, options, false, report, |part| log.part(part))?;
     log.finish(written)
 }
 

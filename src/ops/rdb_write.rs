@@ -19,12 +19,13 @@ use super::export::export_record;
 use super::export_store::{export_entry, value_type};
 use super::losses;
 use super::pipeline::{Pipe, Pipeline, Work};
-use super::rdb_ledger::Part as Ledger;
+use super::rdb_ledger::{Part as Ledger, Reporter, report_duplicates};
 use super::selected::is_selected;
 use super::value_checks::ValueChecks;
 use super::vector_write;
 use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
+use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet};
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ValueSink};
 use crate::num::Flavor;
@@ -38,7 +39,7 @@ use crate::rdb::target::SlotHints;
 use crate::rdb::{
     Checksum, Encodings, Item, Items, RdbWriter, Record, RecordEncoder, Scratch, Target, vectorset,
 };
-use crate::report::{Finding, Level};
+use crate::report::{Finding, Level, Tally};
 use crate::select::Selection;
 use crate::store::{Entry, Store};
 
@@ -218,13 +219,7 @@ pub fn write_rdb<W: io::Write>(
     let writer = RdbWriter::new(sink, options.target).map_err(cannot_write)?;
     let mut file = FileWriter::new(writer, &survey.dbs);
     file.head(options, &survey.aux)?;
-    let mut written = Written::default();
-    let make = || Copier::new(options, false);
-    reader.pipe(options.pipeline, make, |part| {
-        written.add(&part.written);
-        part.ledger.drain_findings().for_each(&mut *report);
-        file.part(part)
-    })?;
+    let written = each_part(reader, options, false, report, |part| file.part(part))?;
     let sink = file.writer.finish().map_err(cannot_write)?;
     Ok((sink, written))
 }
@@ -240,11 +235,7 @@ pub fn copy_rdb<W: io::Write>(
     report: &mut dyn FnMut(Finding),
 ) -> Result<(W, Written)> {
     let mut writer = RdbWriter::headless(sink, options.target);
-    let mut written = Written::default();
-    let make = || Copier::new(options, true);
-    reader.pipe(options.pipeline, make, |part| {
-        written.add(&part.written);
-        part.ledger.drain_findings().for_each(&mut *report);
+    let written = each_part(reader, options, true, report, |part| {
         if part.has_no_checksum {
             writer.without_checksum();
         }
@@ -252,6 +243,41 @@ pub fn copy_rdb<W: io::Write>(
     })?;
     let sink = writer.finish().map_err(cannot_write)?;
     Ok((sink, written))
+}
+
+/// Makes parts of a file and passes them on; fails in the end if a key stands twice.
+pub(super) fn each_part(
+    reader: &mut impl Pipe,
+    options: &WriteOptions,
+    keeps: bool,
+    report: &mut dyn FnMut(Finding),
+    mut emit: impl FnMut(&Part) -> Result<()>,
+) -> Result<Written> {
+    let start = reader.offset();
+    let mut written = Written::default();
+    let mut keys = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+    let hashers = (keys.hasher(), KeyHasher::default());
+    let can_look_back = reader.look_back().is_some();
+    let make = || Copier::new(options, keeps, hashers.clone(), can_look_back);
+    reader.pipe(options.pipeline, make, |part: &mut Part| {
+        written.add(&part.written);
+        for &(hash, mark) in &part.ledger.keys {
+            keys.insert_hashed(hash, mark);
+        }
+        part.ledger.drain_findings().for_each(&mut *report);
+        emit(part)
+    })?;
+    let mut out = Reporter {
+        tally: Tally::default(),
+        report,
+    };
+    report_duplicates(keys, reader, start, &mut out);
+    match out.tally.errors {
+        0 => Ok(written),
+        _ => Err(Error::new(ErrorKind::Damaged {
+            what: "a key that stands twice, which servers refuse",
+        })),
+    }
 }
 
 #[cold]
@@ -334,6 +360,9 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
     }
 }
 
+/// What is said of a value after all that is wrong with it.
+const DAMAGED_VALUE: &str = "a damaged value, which servers refuse";
+
 /// What becomes of a batch of records.
 #[derive(Default)]
 pub(super) struct Part {
@@ -349,6 +378,9 @@ pub(super) struct Copier<'o> {
     options: &'o WriteOptions,
     /// The file stays as it is.
     keeps: bool,
+    /// For marks of keys, and for telling them apart where they cannot be read again.
+    hashers: (KeyHasher, KeyHasher),
+    can_look_back: bool,
     encoder: RecordEncoder,
     /// What makes commands, if those are written.
     commands: Option<CommandEncoder>,
@@ -361,16 +393,23 @@ pub(super) struct Copier<'o> {
 }
 
 impl<'o> Copier<'o> {
-    pub(super) fn new(options: &'o WriteOptions, keeps: bool) -> Self {
+    fn new(
+        options: &'o WriteOptions,
+        keeps: bool,
+        hashers: (KeyHasher, KeyHasher),
+        can_look_back: bool,
+    ) -> Self {
         Copier {
             options,
             keeps,
+            hashers,
+            can_look_back,
             encoder: RecordEncoder::new(options.target, options.encodings),
             commands: match options.form {
                 Form::Commands { now_ms } => Some(CommandEncoder::new(options.target, now_ms)),
                 Form::Rdb | Form::Base => None,
             },
-            checks: ValueChecks::default(),
+            checks: ValueChecks::for_loader(options.target),
             part: Part::default(),
             db: 0,
             scratch: Scratch::new(),
@@ -396,6 +435,16 @@ impl Work for Copier<'_> {
 
     fn item(&mut self, item: &Item<'_>, bytes: &[u8], span: &Range<u64>) -> Result<()> {
         Copier::observe(&mut self.db, item);
+        if let Item::Function(code) = item
+            && !self.options.no_check
+        {
+            let code = code.bytes(&mut self.key_scratch);
+            let code = code.map_err(|flaw| Error::new(flaw.into()).at_offset(span.start))?;
+            if !code.starts_with(b"#!") {
+                let what = "a function library without its first line, which servers refuse";
+                return Err(Error::new(ErrorKind::Damaged { what }).at_offset(span.start));
+            }
+        }
         match item {
             Item::Key(record) => self.record(record, bytes),
             Item::End { checksum, .. } => {
@@ -431,6 +480,7 @@ impl Work for Copier<'_> {
         empty.bytes.clear();
         empty.bytes.shrink_to(KEPT_BYTES);
         empty.marks.clear();
+        empty.ledger.keys.clear();
         empty.written = Written::default();
         empty.has_no_checksum = false;
         std::mem::replace(&mut self.part, empty)
@@ -507,7 +557,13 @@ impl Copier<'_> {
                 self.part.bytes.truncate(before);
                 self.part.written.damaged += 1;
                 // What the checks found has been said already.
-                if !matches!(error.kind(), ErrorKind::Damaged { .. }) {
+                let is_said = matches!(
+                    error.kind(),
+                    ErrorKind::Damaged {
+                        what: DAMAGED_VALUE
+                    }
+                );
+                if !is_said {
                     let finding = Finding::of_error(&error.in_db(record.db), Level::Error);
                     self.part.ledger.add(finding);
                 }
@@ -596,6 +652,23 @@ impl Copier<'_> {
     /// Checks a value as `verify` does.
     fn check(&mut self, record: &Record<'_>) -> Result<()> {
         let key = record.key_bytes(&mut self.key_scratch)?;
+        let (hasher, second_hasher) = &self.hashers;
+        let mark = match self.can_look_back {
+            true => record.offset,
+            false => second_hasher.hash(record.db, key),
+        };
+        let hash = hasher.hash(record.db, key);
+        self.part.ledger.keys.push((hash, mark));
+        if self.keeps
+            && !self
+                .options
+                .target
+                .reads(record.type_byte, record.dialect.family)
+        {
+            let what = "a value of a type that is newer than its file, which servers refuse";
+            let error = Error::new(ErrorKind::Damaged { what }).at_offset(record.offset);
+            return Err(error.in_key(record.db, key));
+        }
         let mut ledger = Ledger::default();
         self.checks.check(record, key, &mut ledger);
         let mut is_damaged = false;
@@ -607,7 +680,7 @@ impl Copier<'_> {
         }
         match is_damaged {
             true => Err(Error::new(ErrorKind::Damaged {
-                what: "a damaged value, which servers refuse",
+                what: DAMAGED_VALUE,
             })
             .at_offset(record.offset)
             .in_key(record.db, key)),

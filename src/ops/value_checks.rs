@@ -16,7 +16,7 @@ use crate::rdb::module::{KeyMeta, ModuleItem, ModuleItems};
 use crate::rdb::object::canonical::is_short_integer;
 use crate::rdb::object::stream::EntryTotals;
 use crate::rdb::object::{Hash, List, ModuleValue, Set, Stream, Value, Zset};
-use crate::rdb::{RdbString, Record, Scratch};
+use crate::rdb::{RdbString, Record, Scratch, Target};
 use crate::report::{Finding, Level};
 
 /// Checks values, one after the other, with buffers that are reused.
@@ -24,6 +24,8 @@ use crate::report::{Finding, Level};
 pub(crate) struct ValueChecks {
     scratch: Scratch,
     members: MemberSet,
+    /// Whether some server is to load the values that compares a stream's length.
+    length_matters: bool,
 }
 
 /// The place of a finding about a value.
@@ -51,6 +53,14 @@ impl Place<'_, '_> {
 }
 
 impl ValueChecks {
+    /// Checks for the release that will load the values, too.
+    pub(crate) fn for_loader(target: &Target) -> Self {
+        ValueChecks {
+            length_matters: target.checks_stream_length(),
+            ..ValueChecks::default()
+        }
+    }
+
     /// Reports everything that is wrong with a record.
     pub(crate) fn check(&mut self, record: &Record<'_>, key: &[u8], out: &mut Part) {
         let place = Place { record, key };
@@ -265,7 +275,7 @@ impl ValueChecks {
     fn stream(&mut self, place: &Place<'_, '_>, stream: &Stream<'_>, out: &mut Part) -> Result<()> {
         let totals = stream.for_each_entry(&mut self.scratch, |_, fields| fields.for_each(drop))?;
         let state = stream.state()?;
-        stream_counters(place, &totals, &state, out);
+        stream_counters(place, &totals, &state, self.length_matters, out);
         Ok(())
     }
 
@@ -319,11 +329,12 @@ fn stream_counters(
     place: &Place<'_, '_>,
     totals: &EntryTotals,
     state: &StreamState,
+    length_matters: bool,
     out: &mut Part,
 ) {
     let dialect = place.record.dialect;
     // Valkey 9.1 compares the length, Redis 8.8 the other counters too.
-    let level_of_length = if dialect.is_valkey() || dialect.version >= 14 {
+    let level_of_length = if length_matters || dialect.is_valkey() || dialect.version >= 14 {
         Level::Error
     } else {
         Level::Warning

@@ -353,6 +353,11 @@ impl Target {
         self.stream_version() >= Some(stream::Version::V5)
     }
 
+    /// Whether it refuses streams whose length is not the number of their entries.
+    pub(crate) fn checks_stream_length(&self) -> bool {
+        self.dialect.is_valkey() || self.checks_stream_counters()
+    }
+
     pub(crate) fn slot_hints(&self) -> SlotHints {
         match self.flavor.product {
             Product::Redis if self.dialect.version >= 12 => SlotHints::Opcode,
