@@ -41,6 +41,7 @@ mod stream_claim;
 mod stream_group;
 mod stream_id;
 mod stream_idmp;
+mod stream_read;
 mod stream_trim;
 mod string;
 pub mod table;

@@ -1,5 +1,5 @@
-//! Who owns pending entries: XCLAIM, as logs hold it, and the client forms XAUTOCLAIM
-//! and XREADGROUP, which servers log as XCLAIM.
+//! Who owns pending entries: XCLAIM, as logs hold it, and the client form XAUTOCLAIM,
+//! which servers log as XCLAIM.
 
 use super::reply::SYNTAX;
 use super::stream_group::NO_GROUP;
@@ -155,7 +155,7 @@ pub(super) fn xclaim<'a>(
                 // A new item counts as delivered once, and then as claimed.
                 (None, None) => 1 + u64::from(!claim.just_id),
             };
-            give(group, args, *id, delivered_at_ms, count, now_ms);
+            give(group, args, 3, *id, delivered_at_ms, count, now_ms);
             claimed.push(answer(*id, entry, claim.just_id));
         }
         Ok(Reply::Array(claimed))
@@ -163,18 +163,19 @@ pub(super) fn xclaim<'a>(
     claimed.ok_or(NO_GROUP)
 }
 
-/// Makes the consumer of XCLAIM the owner of an entry.
-fn give<'a>(
+/// Makes the consumer that an argument names the owner of an entry.
+pub(super) fn give<'a>(
     group: &mut Group<'a>,
     args: Args<'_, 'a>,
+    consumer: usize,
     id: StreamId,
     delivered_at_ms: i64,
     count: u64,
     now_ms: i64,
 ) {
-    group.create_consumer(args.bytes(3), now_ms);
-    group.assign(id, args.get(3), delivered_at_ms, count);
-    if let Some(consumer) = group.consumer_mut(args.get(3)) {
+    group.create_consumer(args.bytes(consumer), now_ms);
+    group.assign(id, args.get(consumer), delivered_at_ms, count);
+    if let Some(consumer) = group.consumer_mut(args.get(consumer)) {
         consumer.active_at_ms = now_ms;
     }
 }
@@ -193,17 +194,120 @@ pub(super) fn answer<'a>(id: StreamId, fields: Option<&Fields<'a>>, just_id: boo
     Reply::Array(vec![id, Reply::Array(fields)])
 }
 
-/// `XAUTOCLAIM key group consumer min-idle start [COUNT n] [JUSTID]`: depends on the
-/// time and is never logged.
-pub(super) fn xautoclaim<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported(
-        "XAUTOCLAIM, which servers log as XCLAIM",
-    ))
+/// The options of XAUTOCLAIM.
+struct AutoClaim {
+    min_idle_ms: i64,
+    start: StreamId,
+    count: usize,
+    just_id: bool,
 }
 
-/// `XREADGROUP GROUP group consumer .. STREAMS key .. id ..`: never logged.
-pub(super) fn xreadgroup<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported(
-        "XREADGROUP, which servers log as XCLAIM",
-    ))
+impl AutoClaim {
+    /// Pending entries looked at for each one that may be claimed.
+    const ATTEMPTS: usize = 10;
+
+    fn parse(args: Args<'_, '_>) -> Result<Self, Reject> {
+        const BAD_COUNT: Reject = Reject::error("ERR COUNT must be > 0");
+        const EXCLUDED: Reject = Reject::error("ERR invalid start ID for the interval");
+        let (mut start, excluded) = stream_id::parse_bound(args.get(5), 0)?;
+        let mut claim = AutoClaim {
+            min_idle_ms: args.int(4)?.max(0),
+            start,
+            count: 100,
+            just_id: false,
+        };
+        if excluded {
+            start = start.next().ok_or(EXCLUDED)?;
+            claim.start = start;
+        }
+        let mut at = 6;
+        while at < args.len() {
+            if args.is(at, "JUSTID") {
+                claim.just_id = true;
+            } else if args.is(at, "COUNT") {
+                at = args.value_of(at)?;
+                let count = usize::try_from(args.int(at)?).ok();
+                // The servers' own bound: ids of 16 bytes.
+                let in_range = |count: &usize| (1..=i64::MAX as usize / 16).contains(count);
+                claim.count = count.filter(in_range).ok_or(BAD_COUNT)?;
+            } else {
+                return Err(SYNTAX);
+            }
+            at += 1;
+        }
+        Ok(claim)
+    }
+}
+
+/// `XAUTOCLAIM key group consumer min-idle start [COUNT n] [JUSTID]`, which servers log
+/// as XCLAIM.
+pub(super) fn xautoclaim<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    let claim = AutoClaim::parse(args)?;
+    let rules = Rules::of(replayer.flavor());
+    let now_ms = replayer.load_time_ms();
+    let claimed = replayer.update(args.get(1), |stream: &mut Stream<'a>| {
+        let Stream {
+            groups, entries, ..
+        } = stream;
+        let group = groups.get_mut(args.get(2)).ok_or(NO_GROUP)?;
+        refuse_released(group)?;
+        if rules.creates_consumer {
+            group.create_consumer(args.bytes(3), now_ms);
+        }
+        let attempts = claim.count.saturating_mul(AutoClaim::ATTEMPTS);
+        let mut left = claim.count;
+        let (mut taken, mut deleted) = (Vec::new(), Vec::new());
+        let mut looked_at = 0;
+        let mut cursor = StreamId::MIN;
+        for (id, _, pending) in group.iter_pending_from(claim.start) {
+            if looked_at == attempts || left == 0 {
+                cursor = id;
+                break;
+            }
+            looked_at += 1;
+            if rules.drops_deleted && !entries.contains_key(&id) {
+                deleted.push(id);
+                left -= 1;
+            } else if now_ms.saturating_sub(pending.delivered_at_ms) >= claim.min_idle_ms
+                || claim.min_idle_ms == 0
+            {
+                taken.push((id, pending.count));
+                left -= 1;
+            }
+        }
+        let answers = taken.iter().map(|(id, count)| {
+            let count = count.saturating_add(u64::from(!claim.just_id));
+            give(group, args, 3, *id, now_ms, count, now_ms);
+            answer(*id, entries.get(id), claim.just_id)
+        });
+        let answers = Reply::Array(answers.collect());
+        for id in &deleted {
+            group.acknowledge(*id);
+        }
+        let mut reply = vec![answer(cursor, None, true), answers];
+        if rules.drops_deleted {
+            let deleted = deleted.into_iter().map(|id| answer(id, None, true));
+            reply.push(Reply::Array(deleted.collect()));
+        }
+        Ok((Reply::Array(reply), looked_at > 0))
+    })?;
+    let (reply, depends_on_time) = claimed.ok_or(NO_GROUP)?;
+    if depends_on_time {
+        replayer.now_ms();
+    }
+    Ok(reply)
+}
+
+/// Refuses a group with entries that XNACK released: no server was at hand to show in
+/// which order they are claimed.
+pub(super) fn refuse_released(group: &Group<'_>) -> Result<(), Reject> {
+    match group.nacked().next() {
+        Some(_) => Err(Reject::unsupported(
+            "a claim by idle time in a group with entries that XNACK released",
+        )),
+        None => Ok(()),
+    }
 }

@@ -30,6 +30,17 @@ pub(super) fn parse(text: &[u8], missing_seq: u64) -> Result<StreamId, Reject> {
     Ok(StreamId::new(ms, seq))
 }
 
+/// A bound of a range: `-`, `+`, an id without `missing_seq` or with it, or `(` before
+/// one, which excludes it.
+pub(super) fn parse_bound(text: &[u8], missing_seq: u64) -> Result<(StreamId, bool), Reject> {
+    match text {
+        b"-" => Ok((StreamId::MIN, false)),
+        b"+" => Ok((StreamId::MAX, false)),
+        [b'(', id @ ..] => Ok((parse(id, missing_seq)?, true)),
+        id => Ok((parse(id, missing_seq)?, false)),
+    }
+}
+
 /// `*`, `ms-*` (7.0), `ms` or `ms-seq`.
 pub(super) fn parse_new(text: &[u8]) -> Result<NewId, Reject> {
     match text {

@@ -10,8 +10,8 @@
 
 use super::{
     Args, Reject, Replayer, Reply, array, bits, function, geo, hash, hash_expiry, hll, keys, list,
-    read, server, set, sort, stream, stream_claim, stream_group, stream_idmp, string, vector, zset,
-    zstore,
+    read, server, set, sort, stream, stream_claim, stream_group, stream_idmp, stream_read, string,
+    vector, zset, zstore,
 };
 
 /// Carries a command out.
@@ -325,7 +325,7 @@ pub static COMMANDS: &[Command] = &[
     row("xsetid", -3, WRITE, KEY, stream::xsetid),
     row("xclaim", -6, WRITE, KEY, stream_claim::xclaim),
     row("xautoclaim", -6, WRITE, KEY, stream_claim::xautoclaim),
-    row("xreadgroup", -7, WRITE, Keys::Streams, stream_claim::xreadgroup),
+    row("xreadgroup", -7, WRITE, Keys::Streams, stream_read::xreadgroup),
     row("xcfgset", -2, WRITE, KEY, stream_idmp::xcfgset),
     row("xidmprecord", 5, WRITE, KEY, stream_idmp::xidmprecord),
     row("xnack", -7, WRITE, KEY, stream_group::xnack),

@@ -161,6 +161,16 @@ impl<'a> Group<'a> {
             .map(|(id, pending)| (*id, self.owner(pending), pending))
     }
 
+    /// The pending entries by id, those below an id left out.
+    pub fn iter_pending_from(
+        &self,
+        first: StreamId,
+    ) -> impl Iterator<Item = (StreamId, Owner<'_>, &Pending)> {
+        self.pending
+            .range(first..)
+            .map(|(id, pending)| (*id, self.owner(pending), pending))
+    }
+
     /// The ids of released entries, oldest release first.
     pub fn nacked(&self) -> impl Iterator<Item = StreamId> {
         self.zone.values().copied()

@@ -13,16 +13,6 @@ pub(super) fn xlen<'a>(replayer: &mut Replayer<'a>, args: Args<'_, 'a>) -> Answe
     Ok(Reply::count(stream.map_or(0, Stream::len)))
 }
 
-/// A bound of a range: `-`, `+`, an id without `missing_seq` or with it, or `(` before one.
-fn bound(text: &[u8], missing_seq: u64) -> Result<(StreamId, bool), Reject> {
-    match text {
-        b"-" => Ok((StreamId::MIN, false)),
-        b"+" => Ok((StreamId::MAX, false)),
-        [b'(', id @ ..] => Ok((stream_id::parse(id, missing_seq)?, true)),
-        id => Ok((stream_id::parse(id, missing_seq)?, false)),
-    }
-}
-
 fn entry<'a>((id, fields): (&StreamId, &Fields<'a>)) -> Reply<'a> {
     stream_claim::answer(*id, Some(fields), false)
 }
@@ -35,11 +25,11 @@ fn range<'a>(
 ) -> Answer<'a> {
     const EXCLUDED: Reject = Reject::error("ERR invalid start ID for the interval");
     const EXCLUDED_END: Reject = Reject::error("ERR invalid end ID for the interval");
-    let (mut start, excludes_start) = bound(args.get(start), 0)?;
+    let (mut start, excludes_start) = stream_id::parse_bound(args.get(start), 0)?;
     if excludes_start {
         start = start.next().ok_or(EXCLUDED)?;
     }
-    let (mut end, excludes_end) = bound(args.get(end), u64::MAX)?;
+    let (mut end, excludes_end) = stream_id::parse_bound(args.get(end), u64::MAX)?;
     if excludes_end {
         end = end.previous().ok_or(EXCLUDED_END)?;
     }

@@ -1,0 +1,179 @@
+//! Logs that no server wrote, with commands as clients send them: what a server makes of
+//! such a log when it loads it is what replaying it gives.
+
+mod util;
+
+use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
+use rdbkit::store::Store;
+use util::replayed::{describe, flavor, replay};
+use util::resp::encode;
+use util::rng::{self, Rng};
+use util::server::{Release, Server, old_servers, servers};
+
+/// Replays a log of which a server refuses some commands.
+fn replay_hand_made<'a>(log: &'a [u8], release: &Release, label: &str) -> Store<'a> {
+    let mut options = ReplayOptions::default();
+    options.replay.flavor = flavor(release);
+    options.keep_going = true;
+    let parts = [LogPart {
+        name: None,
+        bytes: log,
+    }];
+    let mut unsupported = Vec::new();
+    let replayed = replay_log(&parts, &options, &mut |finding| {
+        let text = finding.to_string();
+        if text.contains("unsupported") {
+            unsupported.push(text);
+        }
+    });
+    assert!(
+        unsupported.is_empty(),
+        "{label}:\n{}",
+        unsupported.join("\n")
+    );
+    replayed.unwrap().replayer.store
+}
+
+/// Times after this are those of the load.
+const LONG_AGO_MS: i64 = 1_500_000_000_000;
+
+/// A delivery at the time of the load says so.
+fn without_load_times(text: &str) -> String {
+    let mut words = Vec::new();
+    for word in text.split(' ') {
+        let is_now = words.last() == Some(&"at")
+            && word.parse::<i64>().is_ok_and(|at_ms| at_ms > LONG_AGO_MS);
+        words.push(if is_now { "load" } else { word });
+    }
+    words.join(" ")
+}
+
+/// One log, loaded and replayed.
+fn compare(release: Release, commands: &[String], label: &str) -> Result<(), String> {
+    let mut log = Vec::new();
+    for line in commands {
+        encode(&line.split_ascii_whitespace().collect::<Vec<_>>(), &mut log);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("appendonly.aof");
+    std::fs::write(&path, &log).unwrap();
+    let server = Server::load_aof(release, &path).unwrap_or_else(|log| panic!("{label}: {log}"));
+    let rdb = vec![std::fs::read(server.save()).unwrap()];
+    let ours = replay_hand_made(&log, &release, label);
+    let theirs = replay(&rdb, &release, label);
+    let counters = release.has_stream_counters();
+    let (ours, theirs) = (describe(&ours, counters), describe(&theirs, counters));
+    for key in ours.keys().chain(theirs.keys()) {
+        let (ours, theirs) = (ours.get(key), theirs.get(key));
+        let [ours, theirs] = [ours, theirs].map(|text| text.map(|text| without_load_times(text)));
+        if ours != theirs {
+            let kept = std::env::temp_dir().join(format!("rdbkit-{}.txt", release.name));
+            std::fs::write(&kept, commands.join("\n")).unwrap();
+            return Err(format!(
+                "{label}: {key}, replayed and loaded ({}):\n{}\n{}",
+                kept.display(),
+                ours.unwrap_or_default(),
+                theirs.unwrap_or_default(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Random logs of every server that `next` has commands for; it is given a number to
+/// count on with.
+fn every_server(
+    has: fn(&Release) -> bool,
+    len: usize,
+    next: fn(&mut Rng, &Release, &mut u64) -> String,
+) {
+    let mut wrong = Vec::new();
+    for seed in rng::seeds(1, 4) {
+        for release in servers().into_iter().chain(old_servers()).filter(has) {
+            let mut rng = Rng::new(seed);
+            let mut count = 1;
+            let commands: Vec<_> = (0..len)
+                .map(|_| next(&mut rng, &release, &mut count))
+                .collect();
+            let label = format!("{} with RDBKIT_SEED={seed}", release.name);
+            wrong.extend(compare(release, &commands, &label).err());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// The next command of a stream, as clients send it; `now` counts entries.
+fn stream_command(rng: &mut Rng, release: &Release, now: &mut u64) -> String {
+    let key = format!("x{}", rng.below(3));
+    let group = *rng.pick(&["g", "h"]);
+    let consumer = *rng.pick(&["ann", "bob", "cid"]);
+    let near = now.saturating_sub(rng.below(25));
+    let id = match rng.below(6) {
+        0 => format!("{near}-1"),
+        _ => format!("{near}-0"),
+    };
+    let time = *rng.pick(&["1000", "1001", "1002", "1003"]);
+    let number = rng.below(8);
+    let idle = *rng.pick(&["0", "0", "3600000"]);
+    let count = match rng.below(4) {
+        0 => String::new(),
+        1 => "COUNT 1".to_owned(),
+        2 => "COUNT -1".to_owned(),
+        _ => format!("COUNT {number}"),
+    };
+    let claim = match rng.below(3) {
+        // Which of those that were delivered in the load are the oldest hangs on its speed.
+        0 if release.redis_since(8, 4) && (idle != "0" || count.is_empty()) => {
+            format!("CLAIM {idle}")
+        }
+        _ => String::new(),
+    };
+    let more = match *rng.pick(&["", "", "", "NOACK", "BLOCK 5"]) {
+        // Redis 5.0 waits while it loads, and crashes.
+        "BLOCK 5" if !release.redis_since(6, 2) => "",
+        more => more,
+    };
+    let after = match rng.below(5) {
+        0 => id.clone(),
+        1 => "0".to_owned(),
+        _ => ">".to_owned(),
+    };
+    match rng.below(30) {
+        0..=8 => {
+            *now += 1;
+            format!("XADD {key} {now}-0 field value")
+        }
+        9 | 10 => format!("XDEL {key} {id}"),
+        11 if number < 3 => format!("XTRIM {key} MAXLEN {}", number * 6),
+        12 if release.redis_since(7, 0) && number < 4 => {
+            format!("XGROUP SETID {key} {group} {id} ENTRIESREAD {near}")
+        }
+        12 | 13 => format!("XGROUP SETID {key} {group} {id}"),
+        14 if number < 2 => format!("XGROUP DESTROY {key} {group}"),
+        15 | 16 => format!("XGROUP CREATE {key} {group} {id} MKSTREAM"),
+        17 => format!("XACK {key} {group} {id}"),
+        18 | 19 => format!("XCLAIM {key} {group} {consumer} 0 {id} TIME {time} FORCE"),
+        20..=22 if release.redis_since(6, 2) => {
+            let count = match number {
+                0..4 => String::new(),
+                _ => format!("COUNT {}", number / 2 - 1),
+            };
+            let just_id = *rng.pick(&["", "JUSTID"]);
+            let after = format!("({id}");
+            let start = *rng.pick(&["-", "0", &id, &after]);
+            format!("XAUTOCLAIM {key} {group} {consumer} {idle} {start} {count} {just_id}")
+        }
+        23 => {
+            let other = format!("x{}", rng.below(3));
+            format!("XREADGROUP GROUP {group} {consumer} {count} STREAMS {key} {other} > {after}")
+        }
+        _ => format!(
+            "XREADGROUP {more} GROUP {group} {consumer} {count} {claim} STREAMS {key} {after}"
+        ),
+    }
+}
+
+#[test]
+fn streams_are_read_and_claimed_as_servers_do() {
+    every_server(Release::has_streams, 600, stream_command);
+}
