@@ -495,7 +495,7 @@ fn assert_same_stream(before: &StreamState, after: &StreamState, lost: &[Loss]) 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn value_reads_back_or_is_reported(
