@@ -21,7 +21,9 @@
 //! | what a command of a log does | [`replay`], one table and one file per family |
 //! | DEBUG DIGEST | [`store::digest`] |
 //! | what an input is, compression, replication framing | [`input`] |
-//! | the JSON schema | [`json::native`] |
+//! | the JSON schema | [`json::native`] writes it, [`json::reader`] reads it |
+//! | whether two datasets are the same | [`ops::diff`] |
+//! | whether a key was seen before, in bounded memory | [`keyset`] |
 //! | errors and their codes | [`error`] |
 //! | whole jobs | [`ops`] |
 //!
