@@ -38,6 +38,10 @@ impl<D: Document + Send> Conversion for Recorded<D> {
         Ok(())
     }
 
+    fn flush(&mut self) -> Result<()> {
+        self.progress()
+    }
+
     fn damaged(&mut self, error: Error) {
         self.damages.push(error.to_string());
     }

@@ -335,6 +335,11 @@ mod tests {
         #[test]
         #[ignore = "runs in a child process"]
         fn child_waits_for_a_signal() {
+            for signal in [libc::SIGINT, libc::SIGTERM] {
+                // SAFETY: sets the default action. Whoever runs the tests in the background has
+                // them begun with SIGINT ignored, which the handler would respect.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
             install_interrupt_handler().unwrap();
             let _output = begin_output();
             std::fs::write(folder().join("ready"), "").unwrap();

@@ -1,9 +1,10 @@
 //! The bytes of an input: mapped, or through a window.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use crate::bytes::map::Map;
 use crate::bytes::source::{Source, StreamSource};
@@ -91,6 +92,10 @@ pub struct MappedSource {
     at: usize,
     /// Up to here pages were given back to the system.
     released: usize,
+    /// Up to here nobody has them any more.
+    unused: usize,
+    /// Where shared parts end, and whether somebody has them still.
+    shared: VecDeque<(usize, Weak<()>)>,
     read: Arc<AtomicU64>,
 }
 
@@ -101,6 +106,8 @@ impl MappedSource {
             start: at,
             at: 0,
             released: 0,
+            unused: 0,
+            shared: VecDeque::new(),
             read,
         };
         source.consume(at);
@@ -113,13 +120,21 @@ impl MappedSource {
         &self.map
     }
 
-    /// Gives back pages that were read a while ago, those still in work spared.
+    /// Gives back pages that were read and are in nobody's hands.
     fn release(&mut self) {
-        const KEPT_BYTES: usize = 16 << 20;
-        let end = self.at.saturating_sub(KEPT_BYTES);
-        if end.saturating_sub(self.released) >= KEPT_BYTES {
-            self.map.release(self.released..end);
-            self.released = end;
+        const STEP_BYTES: usize = 16 << 20;
+        while let Some((end, user)) = self.shared.front()
+            && user.strong_count() == 0
+        {
+            self.unused = *end;
+            self.shared.pop_front();
+        }
+        if self.shared.is_empty() {
+            self.unused = self.at;
+        }
+        if self.unused - self.released >= STEP_BYTES {
+            self.map.release(self.released..self.unused);
+            self.released = self.unused;
         }
     }
 
@@ -135,6 +150,7 @@ impl MappedSource {
 pub struct MappedBytes {
     map: Arc<Map>,
     range: Range<usize>,
+    _user: Arc<()>,
 }
 
 impl AsRef<[u8]> for MappedBytes {
@@ -167,10 +183,13 @@ impl Source for MappedSource {
 
     fn share(&mut self, n: usize) -> MappedBytes {
         let start = self.at;
+        let user = Arc::new(());
+        self.shared.push_back((start + n, Arc::downgrade(&user)));
         self.consume(n);
         MappedBytes {
             map: Arc::clone(&self.map),
             range: start..self.at,
+            _user: user,
         }
     }
 

@@ -31,6 +31,9 @@ pub struct Converted {
     pub scripts: u64,
 }
 
+/// From here on a text is not worth a copy.
+const LARGE_TEXT_BYTES: usize = 1 << 20;
+
 /// What to convert and how.
 #[derive(Clone, Debug, Default)]
 pub struct ConvertOptions {
@@ -55,6 +58,12 @@ pub trait Conversion {
     /// # Errors
     /// Writing failed.
     fn progress(&mut self) -> Result<()>;
+
+    /// Writes out all that the document holds, because much is to come.
+    ///
+    /// # Errors
+    /// Writing failed.
+    fn flush(&mut self) -> Result<()>;
 
     /// A value is damaged and was passed over.
     fn damaged(&mut self, error: Error);
@@ -87,6 +96,10 @@ pub fn convert_rdb<C: Conversion>(
     };
     reader.pipe(options.pipeline, make_worker, |part| {
         done.add(&part.done);
+        // The text of a large key is handed over, not copied, where nothing stands before it.
+        if part.fragment.text().len() >= LARGE_TEXT_BYTES {
+            conversion.flush()?;
+        }
         conversion.document().append(&mut part.fragment);
         for error in part.damages.drain(..) {
             conversion.damaged(error);

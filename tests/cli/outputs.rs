@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 use crate::program::{
-    command, corrupt, cut, demo, exited, expect, file, folder, many_keys, mkfifo, names, one_error,
-    path_in, stderr, stdout, testdata,
+    PROGRAM, command, corrupt, cut, demo, exited, expect, file, folder, many_keys, mkfifo, names,
+    one_error, path_in, stderr, stdout, testdata,
 };
 
 #[test]
@@ -216,7 +216,9 @@ fn stdout_of_a_damaged_input_is_whole_lines() {
 
 /// A conversion that has read half of its input and waits for the rest.
 fn waiting(out: &str, bytes: &[u8]) -> (Child, std::process::ChildStdin) {
-    let mut child = command(&["convert", "-", "-o", out])
+    // Tests that run in the background are begun with SIGINT ignored, and so would the program be.
+    let mut child = Command::new("env")
+        .args(["--default-signal", PROGRAM, "convert", "-", "-o", out])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -135,10 +135,14 @@ impl<W: Document + Send> Conversion for Job<'_, W> {
         /// How much text is handed to the system at once.
         const CHUNK_BYTES: usize = 128 * 1024;
         if self.writer.text().len() >= CHUNK_BYTES {
-            self.flush()
+            self.write_out()
         } else {
             Ok(())
         }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.write_out()
     }
 
     fn damaged(&mut self, error: Error) {
@@ -148,9 +152,12 @@ impl<W: Document + Send> Conversion for Job<'_, W> {
 }
 
 impl<W: Document> Job<'_, W> {
-    fn flush(&mut self) -> Result<()> {
+    fn write_out(&mut self) -> Result<()> {
+        /// What the buffer of a large key is cut down to.
+        const KEPT_BYTES: usize = 1 << 20;
         self.output.put(self.writer.text())?;
         self.writer.text().clear();
+        self.writer.text().shrink_to(KEPT_BYTES);
         Ok(())
     }
 }
@@ -268,7 +275,7 @@ fn write_json<W: Document + Send>(
         job.progress()
     });
     if let Err(error) = outcome {
-        job.flush()?;
+        job.write_out()?;
         return Err(origin.explain(error));
     }
     origin.check_unchanged()?;
@@ -292,7 +299,7 @@ pub(super) fn output(
 /// Writes what remains and says what is not in it.
 fn finish<W: Document>(mut job: Job<'_, W>, converted: &Converted, exit: Exit) -> Result<Exit> {
     job.writer.finish();
-    job.flush()?;
+    job.write_out()?;
     let written = job.output.commit()?;
     let (keys, bytes) = (grouped(converted.keys), grouped(written));
     job.printer
@@ -343,7 +350,7 @@ fn write_records<W: Document + Send>(
         Ok(converted) => converted,
         Err(error) => {
             // Whole lines that are known to be right reach stdout; a file is given up.
-            job.flush()?;
+            job.write_out()?;
             return Err(error);
         }
     };
