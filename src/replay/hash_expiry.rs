@@ -39,7 +39,8 @@ impl Clock {
         .find_map(|(word, clock)| args.is(at, word).then_some(clock))
     }
 
-    /// The deadline in milliseconds since 1970.
+    /// The deadline in milliseconds since 1970. One of 0 Redis drops if the hash is
+    /// packed, and keeps, which is to say that the field goes, if it is a table.
     fn deadline(self, replayer: &mut Replayer<'_>, time: i64) -> Result<i64, Reject> {
         if time < 0 {
             return Err(INVALID_EXPIRE);
@@ -56,10 +57,16 @@ impl Clock {
             Product::Redis => REDIS_LIMIT_MS,
             Product::Valkey => i64::MAX,
         };
-        in_ms
+        let at_ms = in_ms
             .and_then(|time| time.checked_add(since))
             .filter(|at_ms| *at_ms <= limit_ms)
-            .ok_or(INVALID_EXPIRE)
+            .ok_or(INVALID_EXPIRE)?;
+        if at_ms == 0 && replayer.flavor().product == Product::Redis {
+            return Err(Reject::unsupported(
+                "a field deadline of 0, which depends on how the server holds the hash; servers log HDEL",
+            ));
+        }
+        Ok(at_ms)
     }
 }
 
@@ -391,6 +398,11 @@ mod tests {
             ("HEXPIRE h 1 FIELDS 1 a", "[1]", Some(1_001_000)),
             ("hpexpire h 1 fields 1 a", "[1]", Some(1_000_001)),
             ("HPEXPIREAT h -1 FIELDS 1 a", "!ERR", Some(1_000_001)),
+            (
+                "HPEXPIREAT h 0 FIELDS 1 a",
+                "!unsupported:",
+                Some(1_000_001),
+            ),
             (
                 "HEXPIREAT h 9223372036854775807 FIELDS 1 a",
                 "!ERR",

@@ -384,21 +384,30 @@ pub(super) fn lmovem<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
+    move_several(replayer, args, 5)
+}
+
+/// The same, where the number of elements stands from an argument on.
+fn move_several<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+    options: usize,
+) -> Result<Reply<'a>, Reject> {
     let (from, to) = (Side::parse(args, 3)?, Side::parse(args, 4)?);
-    let (count, exactly, block) = match args.len() {
-        5 => (1, false, false),
-        8 => {
+    let (count, exactly, block) = match args.len() - options {
+        0 => (1, false, false),
+        3 => {
             let exactly = match () {
-                () if args.is(5, "exactly") => true,
-                () if args.is(5, "count") => false,
+                () if args.is(options, "exactly") => true,
+                () if args.is(options, "count") => false,
                 () => return Err(SYNTAX),
             };
             let block = match () {
-                () if args.is(7, "bulk") => true,
-                () if args.is(7, "obo") => false,
+                () if args.is(options + 2, "bulk") => true,
+                () if args.is(options + 2, "obo") => false,
                 () => return Err(SYNTAX),
             };
-            (count_arg(args, 6)?, exactly, block)
+            (count_arg(args, options + 1)?, exactly, block)
         }
         _ => return Err(SYNTAX),
     };
@@ -428,9 +437,11 @@ pub(super) fn lmovem<'a>(
     Ok(bulks(items))
 }
 
-/// Servers log what BLMOVEM did as LMOVEM.
-pub(super) fn blmovem<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported(
-        "BLMOVEM; servers log its effect as LMOVEM",
-    ))
+/// `BLMOVEM source destination LEFT|RIGHT LEFT|RIGHT timeout [COUNT|EXACTLY n OBO|BULK]`
+/// (Redis 8.10): in a log nothing waits. Servers log what it did as LMOVEM.
+pub(super) fn blmovem<'a>(
+    replayer: &mut Replayer<'a>,
+    args: Args<'_, 'a>,
+) -> Result<Reply<'a>, Reject> {
+    move_several(replayer, args, 6)
 }

@@ -134,8 +134,9 @@ impl TrimOptions {
     }
 
     /// Refuses what cannot be done exactly: an approximate threshold below which there
-    /// are entries, because where a server's nodes begin is not known. No log of a
-    /// server holds one, they are rewritten to what they did.
+    /// are entries. Only whole nodes go, and where a node ends is up to settings that no
+    /// log and no RDB names (`stream-node-max-entries`, `stream-node-max-bytes`). No log
+    /// of a server holds one, they are rewritten to what they did.
     pub(super) fn check_exact(&self, stream: &Stream<'_>, added: usize) -> Result<(), Reject> {
         let Some(trim) = self.trim else {
             return Ok(());
@@ -146,7 +147,7 @@ impl TrimOptions {
         };
         if trim.approximate && trims {
             return Err(Reject::unsupported(
-                "an approximate trim, which depends on the nodes of the server's stream",
+                "an approximate trim, which depends on the server's stream-node-max-entries and stream-node-max-bytes",
             ));
         }
         Ok(())
