@@ -4,6 +4,7 @@
 mod util;
 
 use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
+use rdbkit::replay::{Options, Reject, Replayer};
 use rdbkit::store::Store;
 use util::replayed::{describe, flavor, replay};
 use util::resp::encode;
@@ -176,4 +177,78 @@ fn stream_command(rng: &mut Rng, release: &Release, now: &mut u64) -> String {
 #[test]
 fn streams_are_read_and_claimed_as_servers_do() {
     every_server(Release::has_streams, 600, stream_command);
+}
+
+/// The next command on ranges by member. Scores of `a` ascend with the members, those of
+/// `b` almost; `c` is small and has any scores, all of `d` are equal.
+fn lex_command(rng: &mut Rng, release: &Release, step: &mut u64) -> String {
+    *step += 1;
+    let number = *step;
+    if number < 700 {
+        let member = rng.below(400);
+        let odd = if rng.one_in(60) { 1000 } else { 0 };
+        let random = rng.below(5);
+        return match number % 4 {
+            0 => format!("ZADD a {} m{member:03}", member / 9),
+            1 => format!("ZADD b {} m{member:03}", member / 9 + odd),
+            2 => format!("ZADD c {random} m{:03}", member / 10),
+            _ => format!("ZADD d 1 m{member:03}"),
+        };
+    }
+    let from = *rng.pick(&["a", "a", "b", "b", "c", "c", "d"]);
+    let bound = |rng: &mut Rng| match rng.below(12) {
+        0 => "-".to_owned(),
+        1 => "+".to_owned(),
+        2..=6 => format!("[m{:03}", rng.below(420)),
+        _ => format!("(m{:03}", rng.below(420)),
+    };
+    let (mut one, mut other) = (bound(rng), bound(rng));
+    if one[1..] > other[1..] && !rng.one_in(6) {
+        std::mem::swap(&mut one, &mut other);
+    }
+    let to = format!("to{}", rng.below(4));
+    let limit = match rng.below(3) {
+        0 => format!("LIMIT {} {}", rng.below(30), rng.below(200) as i64 - 20),
+        _ => String::new(),
+    };
+    match rng.below(4) {
+        0 => format!("ZUNIONSTORE {to} 1 {from}"),
+        1 if release.redis_since(6, 2) => {
+            format!("ZRANGESTORE {to} {from} {other} {one} BYLEX REV {limit}")
+        }
+        1 | 2 if release.redis_since(6, 2) => {
+            format!("ZRANGESTORE {to} {from} {one} {other} BYLEX {limit}")
+        }
+        _ => format!("ZREMRANGEBYLEX {to} {one} {other}"),
+    }
+}
+
+#[test]
+fn ranges_by_member_over_unequal_scores_are_those_of_servers() {
+    let mut wrong = Vec::new();
+    for seed in rng::seeds(1, 3) {
+        for release in servers().into_iter().chain(old_servers()) {
+            let label = format!("{} with RDBKIT_SEED={seed}", release.name);
+            let mut options = Options::default();
+            options.flavor = flavor(&release);
+            let mut replayer = Replayer::new(options);
+            let mut rng = Rng::new(seed);
+            let mut step = 0;
+            let (mut commands, mut left_out) = (Vec::new(), 0);
+            for _ in 0..1500 {
+                let command = lex_command(&mut rng, &release, &mut step);
+                let words: Vec<_> = command
+                    .split_ascii_whitespace()
+                    .map(str::as_bytes)
+                    .collect();
+                match replayer.call(&words) {
+                    Err(Reject::Unsupported(_)) => left_out += 1,
+                    _ => commands.push(command),
+                }
+            }
+            assert!((1..200).contains(&left_out), "{label}: {left_out} left out");
+            wrong.extend(compare(release, &commands, &label).err());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }

@@ -247,6 +247,10 @@ fn lists_and_sets() {
             "k=[d] l=[c] m=[b a]",
         ),
         ("RPUSH k a; LMOVEM k l LEFT LEFT", "l=[a]"),
+        (
+            "RPUSH k a b c d; BLMOVEM k l LEFT LEFT 0 COUNT 3 BULK; BLMOVEM l m LEFT LEFT 1 COUNT 2 OBO; BLMOVEM k m LEFT LEFT 1 EXACTLY 2 OBO",
+            "k=[d] l=[c] m=[b a]",
+        ),
         ("SADD k a b a; SREM k a none; SADD l x; SREM l x", "k={b}"),
         (
             "SADD k a b; SMOVE k l a; SMOVE k k b; SMOVE k l none",

@@ -259,31 +259,54 @@ fn stays_below(member: &[u8], max: LexBound<'_>) -> bool {
     }
 }
 
+/// What a range by member is for: commands look in different ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LexUse {
+    /// From the lower bound on, after some members.
+    Forward(usize),
+    /// From the upper bound down, after some members.
+    Reverse(usize),
+    /// How many there are.
+    Count,
+    /// To be removed.
+    Remove,
+}
+
 /// The ranks of the members between two bounds.
 ///
-/// If scores differ, members do not ascend, and what a server takes depends on how it
-/// looks: in a packed set from one end, in a skip list along levels that chance made.
+/// If scores differ, members need not ascend, and what a server takes depends on how it
+/// looks for the bound at which it begins: in a packed set from one end, in a skip list
+/// along levels that chance made, so that only one bound that parts the members in two
+/// gives the same on every server. From there it goes on as long as the other holds.
 pub(super) fn lex_ranks(
     set: &mut SortedSet<'_>,
     min: LexBound<'_>,
     max: LexBound<'_>,
-    reverse: bool,
+    wanted: LexUse,
 ) -> Result<Range<usize>, Reject> {
     let len = set.len();
     let score_at = |set: &mut SortedSet<'_>, rank: usize| {
         set.range(rank..rank + 1).first().map(|(_, score)| *score)
     };
     if len == 0 || score_at(set, 0) == score_at(set, len - 1) {
-        return Ok(set.lex_range(min, max));
+        let ranks = set.lex_range(min, max);
+        return Ok(match wanted {
+            LexUse::Forward(skipped) => {
+                ranks.end.min(ranks.start.saturating_add(skipped))..ranks.end
+            }
+            LexUse::Reverse(skipped) => {
+                ranks.start..ranks.start.max(ranks.end.saturating_sub(skipped))
+            }
+            LexUse::Count | LexUse::Remove => ranks,
+        });
     }
-    if !set.is_packed() {
-        return Err(Reject::unsupported(
-            "a range by members of a large sorted set whose scores differ",
-        ));
+    let packed = set.is_packed();
+    let (mut reach, mut stay) = (Vec::with_capacity(len), Vec::with_capacity(len));
+    for (member, _) in set.range(0..len) {
+        reach.push(reaches(member, min));
+        stay.push(stays_below(member, max));
     }
-    let all = set.range(0..len);
-    let reaches = |rank: &usize| all.get(*rank).is_some_and(|(m, _)| reaches(m, min));
-    let stays = |rank: &usize| all.get(*rank).is_some_and(|(m, _)| stays_below(m, max));
+    let parts = |holds: &[bool]| holds.is_sorted() || holds.iter().rev().is_sorted();
     let crossed = match (min, max) {
         (
             LexBound::Included(min) | LexBound::Excluded(min),
@@ -292,20 +315,42 @@ pub(super) fn lex_ranks(
         (LexBound::Max, _) | (_, LexBound::Min) => true,
         _ => false,
     };
-    if crossed || !reaches(&(len - 1)) || !stays(&0) {
+    let looks_at_ends = packed || wanted != LexUse::Remove;
+    if looks_at_ends && (crossed || reach.last() != Some(&true) || stay.first() != Some(&true)) {
         return Ok(0..0);
     }
-    if reverse {
-        let end = (0..len).rev().find(stays).map_or(0, |last| last + 1);
-        let start = (0..end).rev().take_while(|rank| reaches(rank)).last();
-        return Ok(start.map_or(0..0, |start| start..end));
+    let is_known = packed
+        || match wanted {
+            LexUse::Remove | LexUse::Forward(0) => parts(&reach),
+            LexUse::Forward(_) | LexUse::Reverse(_) | LexUse::Count => {
+                parts(&reach) && parts(&stay)
+            }
+        };
+    if !is_known {
+        return Err(Reject::unsupported(
+            "a range by members of a large sorted set with unequal scores, which depends on chance: the levels of the server's skip list",
+        ));
     }
-    let start = (0..len).find(reaches).unwrap_or(len);
-    let end = (start..len)
-        .take_while(stays)
-        .last()
-        .map_or(start, |last| last + 1);
-    Ok(start..end)
+    if let LexUse::Reverse(skipped) = wanted {
+        let Some(last) = stay.iter().rposition(|stays| *stays) else {
+            return Ok(0..0);
+        };
+        let end = (last + 1).saturating_sub(skipped);
+        let begun = reach.get(last) == Some(&true);
+        let reached = reach.iter().take(end).rev().take_while(|reaches| **reaches);
+        let taken = if begun { reached.count() } else { 0 };
+        return Ok(end - taken..end);
+    }
+    let skipped = match wanted {
+        LexUse::Forward(skipped) => skipped,
+        _ => 0,
+    };
+    let first = reach.iter().position(|reaches| *reaches).unwrap_or(len);
+    let start = first.saturating_add(skipped).min(len);
+    let begun = stay.get(first) == Some(&true);
+    let staying = stay.iter().skip(start).take_while(|stays| **stays);
+    let taken = if begun { staying.count() } else { 0 };
+    Ok(start..start + taken)
 }
 
 fn remove_ranks<'a>(
@@ -343,7 +388,9 @@ pub(super) fn zremrangebylex<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let (min, max) = (lex_bound(args.get(2))?, lex_bound(args.get(3))?);
-    remove_ranks(replayer, args, |set| lex_ranks(set, min, max, false))
+    remove_ranks(replayer, args, |set| {
+        lex_ranks(set, min, max, LexUse::Remove)
+    })
 }
 
 /// Takes the members with the least or greatest scores.

@@ -7,7 +7,7 @@ use crate::store::{Bytes, Map, Set, SortedSet, Value};
 
 use super::list::counted_keys;
 use super::reply::{SYNTAX, WRONG_TYPE};
-use super::zset::{insert, lex_bound, lex_ranks, rank_range, score_bound, with_set};
+use super::zset::{LexUse, insert, lex_bound, lex_ranks, rank_range, score_bound, with_set};
 use super::{Args, Reject, Replayer, Reply};
 
 /// How scores of one member become one.
@@ -422,8 +422,17 @@ impl RangeQuery {
             By::Lex => {
                 let (min, max) = (lex_bound(args.get(min))?, lex_bound(args.get(max))?);
                 with_set(replayer, args.get(key), |set| {
-                    let ranks = lex_ranks(set, min, max, reverse)?;
-                    let ranks = limited(ranks, limit, reverse);
+                    let (offset, count) = limit.unwrap_or((0, -1));
+                    let Ok(offset) = usize::try_from(offset) else {
+                        return Ok(Vec::new());
+                    };
+                    let wanted = if reverse {
+                        LexUse::Reverse(offset)
+                    } else {
+                        LexUse::Forward(offset)
+                    };
+                    let ranks = lex_ranks(set, min, max, wanted)?;
+                    let ranks = limited(ranks, Some((0, count)), reverse);
                     Ok::<_, Reject>(range(set, ranks))
                 })?
                 .transpose()?

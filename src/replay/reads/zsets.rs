@@ -1,6 +1,6 @@
 //! Answers of read commands on sorted sets.
 
-use super::super::zset::{lex_bound, lex_ranks, score_bound, score_reply, with_set};
+use super::super::zset::{LexUse, lex_bound, lex_ranks, score_bound, score_reply, with_set};
 use super::super::zstore::{self, By, RangeQuery};
 use super::{Args, Reject, Replayer, Reply, bulk};
 use crate::store::{Bytes, SortedSet};
@@ -64,7 +64,9 @@ pub(super) fn zcount<'a>(replayer: &mut Replayer<'a>, args: Args<'_, 'a>) -> Ans
 /// `ZLEXCOUNT key min max`
 pub(super) fn zlexcount<'a>(replayer: &mut Replayer<'a>, args: Args<'_, 'a>) -> Answer<'a> {
     let (min, max) = (lex_bound(args.get(2))?, lex_bound(args.get(3))?);
-    let ranks = with_set(replayer, args.get(1), |set| lex_ranks(set, min, max, false))?;
+    let ranks = with_set(replayer, args.get(1), |set| {
+        lex_ranks(set, min, max, LexUse::Count)
+    })?;
     Ok(Reply::count(
         ranks.transpose()?.map_or(0, |ranks| ranks.len()),
     ))
