@@ -2,13 +2,14 @@
 //! transactions, scripts, functions, clients that wait, a rewrite in the middle. What
 //! replaying the log gives equals DEBUG DIGEST, the server's own RDB, and the RDB of a
 //! server that has loaded the log, also in what the digest does not cover: deadlines,
-//! groups, pending entries, functions.
+//! groups, pending entries, functions. That server answers the same about them, too.
 
 mod util;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rdbkit::store::digest::digest_store;
+use util::asked::differences;
 use util::every::EVERY;
 use util::families::{Writer, function_libraries, hashes, streams, vector_sets};
 use util::replayed::{describe, flavor, names, parts, replay};
@@ -290,6 +291,8 @@ fn round(release: Release, preamble: &str, seed: u64) -> BTreeSet<String> {
     assert_eq!(digest(&live), expected, "{label}: DEBUG DIGEST of the RDB");
     let second = Server::load_aof(release, &server.aof())
         .unwrap_or_else(|log| panic!("{label}: refuses its own log:\n{log}"));
+    let otherwise = differences(&ours, &second, &release);
+    assert!(otherwise.is_empty(), "{label}:\n{}", otherwise.join("\n"));
     let rdb = vec![std::fs::read(second.save()).unwrap()];
     let loaded = replay(&rdb, &release, &format!("{label}, RDB after loading"));
     let mut both = [&ours, &loaded].map(|store| describe(store, counters));

@@ -7,6 +7,7 @@
 //! | `resp.rs` | a RESP2 client |
 //! | `writes.rs`, `families.rs` | random write commands |
 //! | `replayed.rs` | a log replayed, and its keyspace as text |
+//! | `asked.rs` | what a server answers about deadlines, groups and functions |
 //! | `rng.rs` | seeded random numbers |
 //! | `dataset/` | fills a server with every type in every encoding |
 //! | `every.rs` | one command of each kind |
@@ -32,6 +33,7 @@
     reason = "every test binary compiles this module and uses its own part of it"
 )]
 
+pub(crate) mod asked;
 pub(crate) mod compare;
 pub(crate) mod dataset;
 pub(crate) mod every;
