@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use util::dataset::{FillOptions, fill};
+use util::resp::Reply;
 use util::rng::{self, Rng};
 use util::same::{TIMES, all_servers, assert_same_keys_but, filled, target_of};
-use util::server::{Family, Release, Server};
+use util::server::{Family, Modules, Release, Server, Start};
 use util::writes::Writes;
 
 fn rdbkit(args: &[&str], label: &str) -> Output {
@@ -220,6 +221,98 @@ fn rewritten_log_says_the_same_to_the_server_and_to_us() {
                 true => fs::remove_dir_all(&out).unwrap(),
                 false => fs::remove_file(&out).unwrap(),
             }
+        }
+    }
+}
+
+#[test]
+fn values_of_modules_travel_as_payloads() {
+    for release in all_servers().into_iter().filter(Release::has_modules) {
+        let server = Server::expect(Start::new(release).modules(Modules::Data));
+        let mut rng = Rng::new(rng::seed(1));
+        fill(
+            &mut server.client(),
+            &release,
+            &mut rng,
+            &FillOptions::default(),
+        );
+        let digest = server.digest();
+        let rdb = server.save();
+        let dir = tempfile::tempdir().unwrap();
+        for (name, preamble) in forms(&release) {
+            let label = format!("{} modules to {name} preamble {preamble}", release.name);
+            let out = dir.path().join(preamble).join(name);
+            fs::create_dir_all(dir.path().join(preamble)).unwrap();
+            let flag = format!("--preamble={preamble}");
+            rdbkit(
+                &[
+                    "convert",
+                    text(&rdb),
+                    "-o",
+                    text(&out),
+                    &flag,
+                    "--allow-loss",
+                ],
+                &label,
+            );
+            let loaded = load(release, &out, preamble, &label);
+            assert_eq!(loaded.digest(), digest, "{label}: DEBUG DIGEST");
+        }
+    }
+}
+
+/// Sends a log to a live server, as `redis-cli --pipe` does; every command must be taken.
+fn pipe(server: &Server, log: &[u8], label: &str) {
+    let mut client = server.client();
+    client.send_raw(log).unwrap();
+    client.send_raw(b"*1\r\n$4\r\nPING\r\n").unwrap();
+    loop {
+        let reply = client.read_reply().unwrap();
+        assert_eq!(reply.error(), None, "{label}");
+        if matches!(&reply, Reply::Simple(text) if text == "PONG") {
+            return;
+        }
+    }
+}
+
+#[test]
+fn other_releases_load_what_we_write_for_them() {
+    let seed = rng::seed(3);
+    let mut rng = Rng::new(seed).fork("targets");
+    for source in all_servers() {
+        let dir = tempfile::tempdir().unwrap();
+        let [rdb, _] = files(dir.path());
+        fs::write(&rdb, filled(source, seed)).unwrap();
+        let mut targets = all_servers();
+        rng.shuffle(&mut targets);
+        for release in targets.into_iter().take(2) {
+            let label = format!("{} for {}, RDBKIT_SEED={seed}", source.name, release.name);
+            let target = target_of(&release);
+            let flag = format!("--target={target}");
+            let [expected, log] = ["out.rdb", "out.aof"].map(|name| dir.path().join(name));
+            for out in [&expected, &log] {
+                let args = [
+                    "convert",
+                    text(&rdb),
+                    "-o",
+                    text(out),
+                    &flag,
+                    "--allow-loss",
+                    "--force",
+                ];
+                rdbkit(&args, &label);
+            }
+            let digest = digest_of(&expected, &format!("--flavor={target}"), &label);
+            let loaded = load(release, &log, "no", &label);
+            assert_eq!(loaded.digest(), digest, "{label}: DEBUG DIGEST");
+            assert_same_keys_but(TIMES, &expected, &loaded.save(), &label);
+            let live = Server::expect(Start::new(release));
+            pipe(&live, &fs::read(&log).unwrap(), &label);
+            assert_eq!(
+                live.digest(),
+                digest,
+                "{label}: DEBUG DIGEST of a live server"
+            );
         }
     }
 }

@@ -8,8 +8,9 @@ use crate::aof::annotation::Annotation;
 use crate::aof::layout::Content;
 use crate::aof::{Batch, Event, LogReader};
 use crate::error::{Code, Context, Error, Fault, Result};
+use crate::model::loss::{Loss, Losses, Note};
 use crate::num::Flavor;
-use crate::rdb::{Dialect, Item, Items, RdbString, Scratch};
+use crate::rdb::{Dialect, Item, Items, RdbString, Record, Scratch};
 use crate::replay::txn::{Rejected, Transactions};
 use crate::replay::{Counters, Loaded, Options, Reject, Replayer};
 use crate::report::{Finding, Level, Tally};
@@ -69,6 +70,8 @@ pub struct Replayed<'a> {
     pub dropped_tails: u64,
     /// Empty collections and module aux records of RDBs that were left out.
     pub left_out: u64,
+    /// What RDBs say that the keyspace has no place for.
+    pub losses: Losses,
     /// Annotations seen.
     pub annotations: u64,
     /// The dialect of the RDB before the log.
@@ -129,6 +132,7 @@ pub fn replay_log<'a>(
             stopped: false,
             dropped_tails: 0,
             left_out: 0,
+            losses: Losses::default(),
             annotations: 0,
             dialect: None,
             tally: Tally::default(),
@@ -220,11 +224,19 @@ impl<'a> Driver<'_, 'a> {
                 if let Item::Header(dialect) = &item {
                     self.replayed.dialect = Some(*dialect);
                 }
+                if let Item::Key(record) = &item {
+                    unkept(record, &mut self.replayed.losses);
+                }
                 self.replayed.replayer.load(&item, &mut scratch)
             });
             match loaded {
                 Ok(Loaded::Stored | Loaded::Nothing) => {}
-                Ok(_) => self.replayed.left_out += 1,
+                Ok(loaded) => {
+                    self.replayed.left_out += 1;
+                    if loaded == Loaded::ModuleAux {
+                        self.replayed.losses.add_keyless(Loss::ModuleAux);
+                    }
+                }
                 Err(error) => {
                     if !self.inexact(Finding::of_error(&error, Level::Error)) {
                         return false;
@@ -358,6 +370,16 @@ impl<'a> Driver<'_, 'a> {
             None => Next::Part,
         }
     }
+}
+
+/// Counts what a record says beside its value and deadline.
+fn unkept(record: &Record<'_>, losses: &mut Losses) {
+    if record.key_meta.is_some() {
+        let key = record.key.to_vec().unwrap_or_default();
+        losses.add(Loss::KeyMeta, 1, record.db, &key);
+    }
+    let has_eviction_data = record.idle_s.is_some() || record.freq.is_some();
+    losses.note(Note::EvictionData, u64::from(has_eviction_data));
 }
 
 enum Next {

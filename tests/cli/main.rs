@@ -1,5 +1,6 @@
 //! The program from outside: arguments, exit codes, stdout, stderr, files.
 
+mod aof_output;
 mod diff;
 mod exit_codes;
 mod filters;

@@ -379,7 +379,8 @@ impl Job<'_> {
             })?,
         };
         let options = self.options(target)?;
-        let survey = survey_store(store, &options);
+        let mut survey = survey_store(store, &options);
+        survey.losses.merge(&replayed.losses);
         if let Some(refused) = self.judge(log.name(), &options, &survey)? {
             return Ok(refused);
         }

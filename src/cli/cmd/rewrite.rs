@@ -1,7 +1,8 @@
 //! `rewrite`: a log replayed and written anew, to another place.
 
 use rdbkit::error::{Error, Result};
-use rdbkit::input::Purpose;
+use rdbkit::input::{Kind, Purpose};
+use rdbkit::ops::log::{Log, says_preamble};
 use rdbkit::ops::pipeline::Pipeline;
 
 use super::convert_rdb::Job;
@@ -24,11 +25,21 @@ pub(crate) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> 
             args.input
         )));
     };
-    let Opened::Log(log) = args.input_args.open(expanded)? else {
-        return Err(
-            Error::usage("is no log: rewrite is for an AOF, convert for anything else")
-                .in_file(&args.input),
-        );
+    let no_log = || {
+        let what = "is no log: rewrite is for an AOF, convert for anything else";
+        Error::usage(what).in_file(&args.input)
+    };
+    let log = match args.input_args.open(expanded)? {
+        Opened::Log(log) => log,
+        // A log that was just written anew: an RDB, and no command behind it yet.
+        Opened::Records(mut input) => {
+            let is_preamble = input.origin().kind() == Kind::Rdb && says_preamble(input.peek()?);
+            match is_preamble {
+                true => Log::of_input(input)?,
+                false => return Err(no_log()),
+            }
+        }
+        Opened::Json(_) => return Err(no_log()),
     };
     let format = match args.output.as_str() {
         name if name.ends_with('/') => Format::AofDir,
