@@ -24,6 +24,8 @@ pub mod hll;
 pub mod keyspace;
 pub mod list;
 pub mod map;
+#[cfg(test)]
+mod model_tests;
 mod order;
 pub mod other;
 pub mod set;
