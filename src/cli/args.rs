@@ -366,6 +366,8 @@ pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) input_args: InputArgs,
     #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
+    #[command(flatten)]
     pub(crate) filter: FilterArgs,
 }
 

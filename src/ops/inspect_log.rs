@@ -46,7 +46,7 @@ impl LogInspection {
 pub struct PartInspection {
     /// Its name; none for a log of one file.
     pub name: Option<String>,
-    /// Its size.
+    /// Its size, or how much of it was read.
     pub bytes: u64,
     /// Whether it begins with an RDB.
     pub has_rdb: bool,
@@ -72,7 +72,7 @@ type Keys<'a> = HashMap<(u32, &'a [u8]), (u64, u64)>;
 const WATCHED_KEYS: usize = 1 << 16;
 
 /// Reads the framing of a log and counts, keeps `hot` keys, and replays it to see what
-/// of it is still alive.
+/// of it is still alive; all of it up to the place where replay is to stop.
 pub fn inspect_log(
     log: &Log,
     hot: usize,
@@ -80,10 +80,11 @@ pub fn inspect_log(
     seen: &mut LogInspection,
     report: &mut dyn FnMut(Finding),
 ) {
-    seen.framed = log.frame(report);
+    seen.framed = log.frame(replay.until, report);
     let mut keys = Keys::new();
     let parts = log.parts();
-    for part in &parts {
+    let (mut part_start, mut records) = (0, 0);
+    'parts: for part in &parts {
         let has_rdb = part.bytes.starts_with(b"REDIS") || part.bytes.starts_with(b"VALKEY");
         seen.parts.push(PartInspection {
             name: part.name.clone(),
@@ -94,14 +95,20 @@ pub fn inspect_log(
         let mut reader = LogReader::new(&part.bytes[start..], start as u64);
         let mut db = 0;
         while let Some(event) = reader.next_event() {
+            let (Event::Command { offset, .. } | Event::Annotation { offset, .. }) = event;
+            if replay.until.stops_before(&event, part_start, records) {
+                if let Some(part) = seen.parts.last_mut() {
+                    part.bytes = offset;
+                }
+                break 'parts;
+            }
             let Event::Command {
-                args,
-                offset,
-                end_offset,
+                args, end_offset, ..
             } = event
             else {
                 continue;
             };
+            records += 1;
             let Some(command) = table::find(args) else {
                 continue;
             };
@@ -119,6 +126,7 @@ pub fn inspect_log(
             *commands += 1;
             *bytes += end_offset - offset;
         }
+        part_start += part.bytes.len() as u64;
     }
     let mut hottest: Vec<HotKey> = keys
         .into_iter()

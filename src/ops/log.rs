@@ -8,7 +8,7 @@ use crate::bytes::source::Source as _;
 use crate::error::{Code, Error, ErrorKind, Fault, Result};
 use crate::input::{ByteSource, Input, Kind, MappedSource, OpenOptions, Origin};
 use crate::num::Flavor;
-use crate::ops::replay::{LogPart, ReplayOptions, Replayed, replay_log, writer_of};
+use crate::ops::replay::{LogPart, ReplayOptions, Replayed, Until, replay_log, writer_of};
 use crate::rdb::{ChecksumMode, Item, Items, RdbReader, RdbString, ReadItems as _};
 use crate::report::{Finding, Level, Tally};
 
@@ -157,9 +157,10 @@ impl Log {
         Ok(replayed)
     }
 
-    /// Reads only the framing: records, annotations, transactions.
-    pub fn frame(&self, report: &mut dyn FnMut(Finding)) -> Framed {
+    /// Reads only the framing, up to a place: records, annotations, transactions.
+    pub fn frame(&self, until: Until, report: &mut dyn FnMut(Finding)) -> Framed {
         let mut framed = Framed::default();
+        let mut part_start = 0;
         let mut add = |finding: Finding| {
             framed.tally.add(&finding);
             report(finding);
@@ -179,8 +180,12 @@ impl Log {
             }
             let mut reader = LogReader::new(&bytes[start..], start as u64);
             while let Some(event) = reader.next_event() {
+                if until.stops_before(&event, part_start, framed.stats.records.count) {
+                    return framed;
+                }
                 framed.stats.record(&event);
             }
+            part_start += bytes.len() as u64;
             let Some((end, error)) = reader.end().and_then(|end| Some((end, end.error()?))) else {
                 continue;
             };

@@ -33,6 +33,27 @@ pub enum Until {
     Command(u64),
 }
 
+impl Until {
+    /// Whether this event is the first that is not read any more, with so many bytes in the
+    /// parts before its own and so many records read.
+    pub(super) fn stops_before(self, event: &Event<'_, '_>, part_start: u64, records: u64) -> bool {
+        match (self, event) {
+            (Until::Offset(until), Event::Command { end_offset, .. }) => {
+                part_start + end_offset > until
+            }
+            (Until::Command(until), Event::Command { .. }) => records + 1 >= until,
+            (
+                Until::Timestamp(until),
+                Event::Annotation {
+                    annotation: Annotation::Timestamp(seconds),
+                    ..
+                },
+            ) => *seconds > until,
+            _ => false,
+        }
+    }
+}
+
 /// How to replay a log.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -270,20 +291,14 @@ impl<'a> Driver<'_, 'a> {
 
     /// One event; false to stop.
     fn event(&mut self, event: Event<'_, 'a>, transactions: &mut Transactions<'a>) -> bool {
+        let records = self.replayed.records;
+        let stops = self
+            .options
+            .until
+            .stops_before(&event, self.part_start, records);
         match event {
-            Event::Command {
-                args,
-                offset,
-                end_offset,
-            } => {
-                let stop = match self.options.until {
-                    Until::Offset(until) => self.part_start + end_offset > until,
-                    Until::Command(until) => self.replayed.records + 1 >= until,
-                    _ => false,
-                };
-                if stop {
-                    return self.stop(transactions);
-                }
+            Event::Command { .. } if stops => self.stop(transactions),
+            Event::Command { args, offset, .. } => {
                 self.replayed.records += 1;
                 // The transactions borrow the replayer while they tell what went wrong.
                 let mut rejected = Vec::new();
@@ -303,11 +318,10 @@ impl<'a> Driver<'_, 'a> {
             }
             Event::Annotation { annotation, .. } => {
                 if let Annotation::Timestamp(seconds) = annotation {
-                    if matches!(self.options.until, Until::Timestamp(until) if seconds > until) {
-                        self.replayed.annotations += 1;
+                    self.replayed.annotations += 1;
+                    if stops {
                         return self.stop(transactions);
                     }
-                    self.replayed.annotations += 1;
                     self.replayed.replayer.annotate(seconds);
                 }
                 true

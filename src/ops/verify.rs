@@ -109,7 +109,7 @@ pub fn verify_log(
         ..Verified::default()
     };
     if options.shallow {
-        let framed = log.frame(&mut named);
+        let framed = log.frame(replay.until, &mut named);
         verified.commands = Some(framed.stats.records.count);
         verified.tally = framed.tally;
     } else {

@@ -218,3 +218,26 @@ fn quiet_and_verbose() {
     let verbose = expect(&["convert", &demo(), "--to", "ndjson", "-v"], 0);
     assert!(stderr(&verbose).contains(" s] "), "{}", stderr(&verbose));
 }
+
+#[test]
+fn inspect_of_a_log_stops_where_replay_would() {
+    let dir = folder();
+    let set = |value: &str| format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n{value}\r\n");
+    let log = format!("{}#TS:1700000000\r\n{}{}", set("1"), set("2"), set("3"));
+    let log = file(&dir, "log.aof", log.as_bytes());
+    let seen = |until: &[&str]| -> Json {
+        let args = [&["inspect", "--json", &log], until].concat();
+        serde_json::from_str(&stdout(&expect(&args, 0))).unwrap()
+    };
+    let data = |until: &[&str], name: &str| seen(until)["data"][name].clone();
+    // A rewrite is a SELECT of 23 bytes and one SET of 27.
+    assert_eq!(data(&[], "bytes"), 3 * 27 + 16);
+    assert_eq!(data(&[], "live_bytes"), 23 + 27);
+    assert_eq!(data(&[], "dead_bytes"), 2 * 27 + 16 - 23);
+    for until in ["ts:1699999999", "command:2", "offset:30"] {
+        assert_eq!(data(&["--until", until], "commands"), 1, "{until}");
+    }
+    assert_eq!(data(&["--until", "command:3"], "commands"), 2);
+    let text = stdout(&expect(&["inspect", &log], 0));
+    assert!(text.contains("dead"), "{text}");
+}

@@ -10,7 +10,6 @@ use rdbkit::json::reader::JsonKey;
 use rdbkit::ops::inspect::{Inspection, inspect_json, inspect_rdb};
 use rdbkit::ops::inspect_log::{LogInspection, inspect_log};
 use rdbkit::ops::log::Log;
-use rdbkit::ops::replay::ReplayOptions;
 use rdbkit::ops::selected::is_selected;
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::inspection::{self, Subject};
@@ -142,11 +141,7 @@ fn look_at_json(
 /// Counts commands and says what parts there are.
 fn look_at_log(args: &InspectArgs, log: &Log, printer: &Printer) -> Result<()> {
     let mut seen = LogInspection::default();
-    let mut replay = ReplayOptions::default();
-    replay.replay.scripts = true;
-    if let Some(flavor) = log.writer() {
-        replay.replay.flavor = flavor;
-    }
+    let replay = args.replay.options(args.filter.now, log.writer())?;
     inspect_log(log, args.largest, &replay, &mut seen, &mut |finding| {
         printer.finding(&finding.in_file(log.name()))
     });
