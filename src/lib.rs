@@ -18,6 +18,7 @@
 //! | what a release has no place for | [`ops::losses`] |
 //! | a ziplist, listpack, intset, zipmap, stream node | [`encoding`], one file per blob |
 //! | the framing of a log, the manifest, `#TS:` | [`aof`] |
+//! | which commands make a key, how a multi-part set comes into being | [`aof::rewrite`], [`aof::writer`] |
 //! | what a command of a log does | [`replay`], one table and one file per family |
 //! | DEBUG DIGEST | [`store::digest`] |
 //! | what an input is, compression, replication framing | [`input`] |
