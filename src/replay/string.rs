@@ -9,7 +9,7 @@
 //! | IFNE IFDEQ IFDNE | Redis 8.4 |
 
 use crate::bytes::Text;
-use crate::num::{LongDouble, Product, parse_i64, parse_i64_of};
+use crate::num::{Flavor, LongDouble, Product, parse_i64, parse_i64_of};
 use crate::store::{KeySlot, Str, Value};
 
 use super::reply::{
@@ -101,23 +101,52 @@ pub(super) fn deadline(
     Ok(ms)
 }
 
-/// Reads an expiry option at `at`: the deadline and the place after it.
-pub(super) fn expiry_option<'a>(
-    replayer: &mut Replayer<'a>,
-    args: Args<'_, 'a>,
-    at: usize,
-) -> Result<Option<(Ttl, usize)>, Reject> {
-    let (seconds, relative) = match () {
-        () if args.is(at, "keepttl") => return Ok(Some((Ttl::Keep, at + 1))),
-        () if args.is(at, "pxat") => (false, false),
-        () if args.is(at, "px") => (false, true),
-        () if args.is(at, "exat") => (true, false),
-        () if args.is(at, "ex") => (true, true),
-        () => return Ok(None),
-    };
-    let value = args.int(args.value_of(at)?)?;
-    let ms = deadline(replayer, value, seconds, relative)?;
-    Ok(Some((Ttl::At(ms), at + 2)))
+/// The expiry options of a command. An option that stands there again has its last
+/// value, and only that is looked at; a second one is refused, but not before 3.2.
+#[derive(Clone, Copy, Default)]
+struct Expiry {
+    /// The option, and where its value stands or would stand.
+    last: Option<(&'static str, usize)>,
+}
+
+impl Expiry {
+    /// Takes the option at an argument; gives the place after it, or nothing if it is
+    /// another one.
+    fn take(
+        &mut self,
+        args: Args<'_, '_>,
+        at: usize,
+        flavor: Flavor,
+    ) -> Result<Option<usize>, Reject> {
+        let words = ["keepttl", "persist", "pxat", "px", "exat", "ex"];
+        let Some(word) = words.into_iter().find(|word| args.is(at, word)) else {
+            return Ok(None);
+        };
+        let any = flavor.product == Product::Redis && (flavor.major, flavor.minor) < (3, 2);
+        if self.last.is_some_and(|(last, _)| last != word) && !any {
+            return Err(SYNTAX);
+        }
+        let end = match word {
+            "keepttl" | "persist" => at + 1,
+            _ => args.value_of(at)? + 1,
+        };
+        self.last = Some((word, at + 1));
+        Ok(Some(end))
+    }
+
+    /// What becomes of the deadline, if an option says so.
+    fn ttl(self, replayer: &mut Replayer<'_>, args: Args<'_, '_>) -> Result<Option<Ttl>, Reject> {
+        let Some((word, at)) = self.last else {
+            return Ok(None);
+        };
+        let (seconds, relative) = match word {
+            "keepttl" => return Ok(Some(Ttl::Keep)),
+            "persist" => return Ok(Some(Ttl::Clear)),
+            word => (word.starts_with("ex"), !word.ends_with("at")),
+        };
+        let ms = deadline(replayer, args.int(at)?, seconds, relative)?;
+        Ok(Some(Ttl::At(ms)))
+    }
 }
 
 fn only_once(seen: &mut bool) -> Result<(), Reject> {
@@ -132,17 +161,18 @@ pub(super) fn set<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let mut ttl = Ttl::Clear;
+    let mut expiry = Expiry::default();
     let mut condition = Condition::Always;
     // Whether the key has to be there.
     let mut wanted = None;
-    let (mut want_old, mut ttl_seen) = (false, false);
+    let mut want_old = false;
     let is_valkey = replayer.flavor().product == Product::Valkey;
     let mut at = 3;
     while at < args.len() {
-        if let Some((given, next)) = expiry_option(replayer, args, at)? {
-            only_once(&mut ttl_seen)?;
-            (ttl, at) = (given, next);
+        if !args.is(at, "persist")
+            && let Some(next) = expiry.take(args, at, replayer.flavor())?
+        {
+            at = next;
             continue;
         }
         if let Some(given) = Condition::of_option(args, at)? {
@@ -168,6 +198,7 @@ pub(super) fn set<'a>(
         }
         at += 1;
     }
+    let ttl = expiry.ttl(replayer, args)?.unwrap_or(Ttl::Clear);
     match (wanted, condition) {
         (None, _) => {}
         (Some(true), Condition::Always) => condition = Condition::Exists,
@@ -304,15 +335,15 @@ pub(super) fn getex<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let ttl = match args.len() {
-        2 => Ttl::Keep,
-        3 if args.is(2, "persist") => Ttl::Clear,
-        4 => match expiry_option(replayer, args, 2)? {
-            Some((ttl @ Ttl::At(_), _)) => ttl,
-            _ => return Err(SYNTAX),
-        },
-        _ => return Err(SYNTAX),
-    };
+    let mut expiry = Expiry::default();
+    let mut at = 2;
+    while at < args.len() {
+        if args.is(at, "keepttl") {
+            return Err(SYNTAX);
+        }
+        at = expiry.take(args, at, replayer.flavor())?.ok_or(SYNTAX)?;
+    }
+    let ttl = expiry.ttl(replayer, args)?.unwrap_or(Ttl::Keep);
     let Some(entry) = replayer.db().get_mut(args.get(1)) else {
         return Ok(Reply::Nil);
     };
@@ -531,13 +562,14 @@ pub(super) fn msetex<'a>(
     let end = end
         .filter(|end| *end <= args.len())
         .ok_or(Reject::WrongArity)?;
-    let (mut ttl, mut exists) = (Ttl::Clear, None);
-    let (mut ttl_seen, mut condition_seen) = (false, false);
+    let (mut expiry, mut exists) = (Expiry::default(), None);
+    let mut condition_seen = false;
     let mut at = end;
     while at < args.len() {
-        if let Some((given, next)) = expiry_option(replayer, args, at)? {
-            only_once(&mut ttl_seen)?;
-            (ttl, at) = (given, next);
+        if !args.is(at, "persist")
+            && let Some(next) = expiry.take(args, at, replayer.flavor())?
+        {
+            at = next;
             continue;
         }
         only_once(&mut condition_seen)?;
@@ -548,6 +580,7 @@ pub(super) fn msetex<'a>(
         };
         at += 1;
     }
+    let ttl = expiry.ttl(replayer, args)?.unwrap_or(Ttl::Clear);
     if let Some(exists) = exists {
         let db = replayer.db();
         let mut keys = (2..end).step_by(2);
