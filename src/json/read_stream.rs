@@ -1,7 +1,7 @@
 //! Streams of the schema: entries, counters, groups, idempotent producers.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::cursor::{Cursor, Parsed};
 use super::reader::once;
@@ -17,6 +17,7 @@ pub(super) fn export_stream(cursor: &mut Cursor<'_>, sink: &mut impl ValueSink) 
     let mut length: Option<(usize, u64)> = None;
     let mut last_id = None;
     let mut state = StreamState::default();
+    let mut names = HashSet::new();
     cursor.object("a stream: an object", |cursor, name, at| {
         match &*name {
             b"entries" => once(cursor, &mut entries, at)?,
@@ -27,7 +28,7 @@ pub(super) fn export_stream(cursor: &mut Cursor<'_>, sink: &mut impl ValueSink) 
             b"entries_added" => state.entries_added = Some(cursor.integer("a count")?),
             b"groups" => cursor.array("groups: an array", |cursor| {
                 let group = group(cursor)?;
-                if state.groups.iter().any(|known| known.name == group.name) {
+                if !names.insert(group.name.clone()) {
                     return cursor.wrong(at, "groups of different names", "two of one name");
                 }
                 state.groups.push(group);

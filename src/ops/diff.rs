@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::export::export_record;
-use super::export_store::{export_entry, value_type};
+use super::export_store::export_entry;
 use super::fingerprint::{Fingerprint, FingerprintSink, Seeds};
 use super::import::{export_json, import_json};
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::key_at;
-use super::selected::is_selected;
+use super::selected::{is_entry_selected, is_json_selected, is_selected};
 use crate::error::{Error, Result};
 use crate::json::reader::{JsonReader, JsonRecord};
 use crate::keyset::join::{Join, Match, Row, Side};
 use crate::model::ValueType;
 use crate::rdb::{Item, Record, Scratch};
 use crate::select::Selection;
-use crate::store::{Bytes, Entry, Store};
+use crate::store::Store;
 
 /// What to compare and how.
 #[derive(Clone, Debug, Default)]
@@ -212,7 +212,7 @@ impl Diff {
         let mut sink = FingerprintSink::new(self.seeds.clone());
         let mut names = Vec::new();
         for (db, key, entry) in store.iter() {
-            if !self.wants(db, key, entry) {
+            if !is_entry_selected(&self.options.selection, db, key, entry) {
                 continue;
             }
             export_entry(db, key, entry, &mut sink)?;
@@ -226,11 +226,6 @@ impl Diff {
             self.function(side, code);
         }
         Ok(Names::Keys(names))
-    }
-
-    fn wants(&self, db: u32, key: &Bytes<'_>, entry: &Entry<'_>) -> bool {
-        let (value, at) = (value_type(&entry.value), entry.expire_at_ms());
-        self.options.selection.matches(db, key, value, at, None)
     }
 
     /// Adds the chosen keys of rdbkit's own JSON.
@@ -249,10 +244,8 @@ impl Diff {
                     return Ok(());
                 }
             };
-            let (db, size) = (key.db(), Some(key.encoded_len()));
-            let (value, at) = (key.value_type(), key.expire_at_ms());
-            let selection = &self.options.selection;
-            if !selection.matches(db, key.key(), value, at, size) {
+            let db = key.db();
+            if !is_json_selected(&self.options.selection, &key) {
                 return Ok(());
             }
             export_json(&key, &mut sink)?;

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::export_store::value_type;
 use super::losses::{self, KeyPlace};
 use super::pipeline::{Pipe, Work};
 use super::rdb_write::{Form, WriteOptions};
-use super::selected::is_selected;
+use super::selected::{is_entry_selected, is_selected};
 use crate::error::{Error, Result};
 use crate::model::loss::{Loss, Losses, Note};
 use crate::rdb::object::Value;
@@ -220,13 +219,7 @@ pub fn survey_store(store: &Store<'_>, options: &WriteOptions) -> Survey {
     let target = options.target;
     let mut survey = Survey::default();
     for (db, key, entry) in store.iter() {
-        let is_wanted = options.selection.matches(
-            db,
-            key,
-            value_type(&entry.value),
-            entry.expire_at_ms(),
-            None,
-        );
+        let is_wanted = is_entry_selected(&options.selection, db, key, entry);
         let place = KeyPlace { db, key };
         if is_wanted && losses::of_entry(entry, place, target, &mut survey.losses) {
             survey.key(db, entry.expire_at_ms().is_some_and(|at| at != -1));

@@ -16,11 +16,11 @@ use std::ops::Range;
 
 use super::aof_write;
 use super::export::export_record;
-use super::export_store::{export_entry, value_type};
+use super::export_store::export_entry;
 use super::losses;
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::{Part as Ledger, Reporter, report_duplicates};
-use super::selected::is_selected;
+use super::selected::{is_entry_selected, is_selected};
 use super::value_checks::ValueChecks;
 use super::vector_write;
 use crate::aof::CommandEncoder;
@@ -713,9 +713,8 @@ pub fn write_store<W: io::Write>(
     let mut encoder = RecordEncoder::new(target, options.encodings);
     let mut record = Vec::new();
     for (db, key, entry) in store.iter() {
-        let (value, at) = (&entry.value, entry.expire_at_ms());
-        let selection = &options.selection;
-        if !selection.matches(db, key, value_type(value), at, None) {
+        let value = &entry.value;
+        if !is_entry_selected(&options.selection, db, key, entry) {
             written.left_out += 1;
             continue;
         }

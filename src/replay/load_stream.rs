@@ -1,5 +1,7 @@
 //! Streams of an RDB: entries, counters, groups, idempotent producers.
 
+use std::collections::HashMap;
+
 use crate::error::{Code, Error, ErrorKind, Result, Value as Found};
 use crate::model::stream as file;
 use crate::rdb::{Scratch, object};
@@ -81,8 +83,13 @@ fn group<'a>(from: &file::Group, stream: &Stream<'a>) -> Result<Group<'a>> {
             }));
         }
     }
+    let by_id = match &from.nacked {
+        Some(nacked) if !nacked.is_empty() => from.pending.iter(),
+        _ => [].iter(),
+    };
+    let by_id: HashMap<_, _> = by_id.map(|pending| (pending.id, pending)).collect();
     for nacked in from.nacked.iter().flatten() {
-        if let Some(pending) = from.pending.iter().find(|pending| pending.id == *nacked) {
+        if let Some(pending) = by_id.get(nacked) {
             group.release(id(*nacked), pending.delivered_at_ms, pending.count);
         }
     }

@@ -14,10 +14,11 @@ use rdbkit::ops::convert::{
     Conversion, ConvertOptions, Converted, convert_rdb, damage_finding, header_of_rdb,
     header_of_store,
 };
-use rdbkit::ops::export_store::{export_entry, value_type};
+use rdbkit::ops::export_store::export_entry;
 use rdbkit::ops::import::{export_json, header_of_json, import_json};
 use rdbkit::ops::log::Log;
 use rdbkit::ops::pipeline::Pipeline;
+use rdbkit::ops::selected::{is_entry_selected, is_json_selected};
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::table::grouped;
 use rdbkit::select::Selection;
@@ -204,13 +205,7 @@ fn write_log<W: Document + Send>(
     };
     let mut keys = 0;
     for (db, key, entry) in store.iter() {
-        if selection.matches(
-            db,
-            key,
-            value_type(&entry.value),
-            entry.expire_at_ms(),
-            None,
-        ) {
+        if is_entry_selected(selection, db, key, entry) {
             export_entry(db, key, entry, &mut job.writer)?;
             keys += 1;
             job.progress()?;
@@ -261,14 +256,7 @@ fn write_json<W: Document + Send>(
             }
             _ => return Ok(()),
         };
-        let size = Some(key.encoded_len());
-        if options.selection.matches(
-            key.db(),
-            key.key(),
-            key.value_type(),
-            key.expire_at_ms(),
-            size,
-        ) {
+        if is_json_selected(&options.selection, &key) {
             export_json(&key, &mut job.writer)?;
             converted.keys += 1;
         }

@@ -9,10 +9,9 @@ use rdbkit::json::escape::write_string;
 use rdbkit::json::reader::JsonKey;
 use rdbkit::num::Flavor;
 use rdbkit::ops::digest::{DigestOptions, Digested, PerKey, digest_rdb, digest_store};
-use rdbkit::ops::export_store::value_type;
 use rdbkit::ops::import::digest_json;
 use rdbkit::ops::log::Log;
-use rdbkit::ops::selected::is_selected;
+use rdbkit::ops::selected::{is_entry_selected, is_json_selected, is_selected};
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Record};
 use rdbkit::report::table::grouped;
 use rdbkit::select::Selection;
@@ -139,15 +138,7 @@ fn digest_of_log(
     digest_store(
         &replayed.replayer.store,
         options,
-        |db, key, entry| {
-            selection.matches(
-                db,
-                key,
-                value_type(&entry.value),
-                entry.expire_at_ms(),
-                None,
-            )
-        },
+        |db, key, entry| is_entry_selected(selection, db, key, entry),
         print_key,
     )
 }
@@ -155,16 +146,7 @@ fn digest_of_log(
 /// Digests the keys of rdbkit's own JSON.
 fn digest_of_json(input: Input, options: DigestOptions, selection: &Selection) -> Result<Digested> {
     let (origin, source) = input.into_parts();
-    let wants = |key: &JsonKey<'_>| {
-        let size = Some(key.encoded_len());
-        selection.matches(
-            key.db(),
-            key.key(),
-            key.value_type(),
-            key.expire_at_ms(),
-            size,
-        )
-    };
+    let wants = |key: &JsonKey<'_>| is_json_selected(selection, key);
     let digested = digest_json(source.data(), options, wants, print_key)
         .map_err(|error| origin.explain(error))?;
     origin.check_unchanged()?;

@@ -10,7 +10,7 @@ use rdbkit::json::reader::JsonKey;
 use rdbkit::ops::inspect::{Inspection, inspect_json, inspect_rdb};
 use rdbkit::ops::inspect_log::{LogInspection, inspect_log};
 use rdbkit::ops::log::Log;
-use rdbkit::ops::selected::is_selected;
+use rdbkit::ops::selected::{is_json_selected, is_selected};
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::inspection::{self, Subject};
 use rdbkit::report::lines;
@@ -123,16 +123,7 @@ fn look_at_json(
     let (origin, source) = input.into_parts();
     subject.kind = "JSON".to_owned();
     subject.bytes = origin.progress().total();
-    let chosen = |key: &JsonKey<'_>| {
-        let size = Some(key.encoded_len());
-        selection.matches(
-            key.db(),
-            key.key(),
-            key.value_type(),
-            key.expire_at_ms(),
-            size,
-        )
-    };
+    let chosen = |key: &JsonKey<'_>| is_json_selected(selection, key);
     inspect_json(source.data(), args.largest, chosen, seen)
         .map_err(|error| origin.explain(error))?;
     origin.check_unchanged()
