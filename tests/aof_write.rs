@@ -209,6 +209,7 @@ fn rewritten_log_says_the_same_to_the_server_and_to_us() {
                 text(&out),
                 &flags[0],
                 &flags[1],
+                &flavor,
             ];
             let output = rdbkit(&args, &label);
             let talk = String::from_utf8_lossy(&output.stderr);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rdbkit::replay::table::{COMMANDS, Class, Command};
 use util::resp::Reply;
-use util::server::{Release, Server, old_servers, servers};
+use util::server::{Family, Release, Server, old_servers, servers};
 
 /// A command as a server lists it.
 #[derive(Clone, Debug)]
@@ -130,6 +130,40 @@ const NEWER: &[&str] = &[
     "xnack",
 ];
 
+/// Writing commands that a release of Redis has and should not, or lacks and should have.
+fn wrong_releases() -> Vec<String> {
+    let mut wrong = Vec::new();
+    let is_redis = |release: &Release| release.family == Family::Redis;
+    for release in servers().into_iter().filter(is_redis) {
+        let (major, minor, _) = release.version;
+        let number = (major as u16, minor as u16);
+        let listed: BTreeSet<_> = listed_by(release)
+            .into_iter()
+            .map(|listed| listed.name)
+            .collect();
+        for command in COMMANDS {
+            let is_newer = command.since > (6, 2);
+            let is_there = listed.contains(command.name);
+            let changes = matches!(command.class, Class::Write | Class::Script);
+            // 6.2 lists no subcommands.
+            let was_there = !is_newer && !command.name.contains('|') && number == (6, 2);
+            if is_newer && is_there != (command.since <= number) {
+                wrong.push(format!(
+                    "{}: {} is of {:?} here",
+                    release.name, command.name, command.since
+                ));
+            }
+            if changes && was_there && !is_there && !ONLY_VALKEY.contains(&command.name) {
+                wrong.push(format!("{}: has no {}", release.name, command.name));
+            }
+        }
+    }
+    wrong
+}
+
+/// What Redis never had.
+const ONLY_VALKEY: &[&str] = &["delifeq"];
+
 #[test]
 fn every_command_of_every_server_is_in_the_table_as_the_server_has_it() {
     let mut wrong = Vec::new();
@@ -151,6 +185,7 @@ fn every_command_of_every_server_is_in_the_table_as_the_server_has_it() {
             arities.entry(listed.name).or_default().insert(listed.arity);
         }
     }
+    wrong.extend(wrong_releases());
     // Where no release is as lax as the table, the table is wrong.
     for command in COMMANDS {
         if command.class == Class::Container {

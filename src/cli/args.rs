@@ -183,6 +183,10 @@ pub(crate) struct ReplayArgs {
     /// Do not run EVAL and EVALSHA of old logs
     #[arg(long)]
     pub(crate) no_scripts: bool,
+    /// As which release a log is replayed, and whose digest is printed, as redis-7.2 or
+    /// valkey-9.1 [default: the one that wrote the input, else redis-8.6]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) flavor: Option<String>,
 }
 
 /// Which keys. Different flags must all match; of a repeated flag one must.
@@ -417,9 +421,6 @@ pub(crate) enum ReportFormat {
 pub(crate) struct DigestArgs {
     /// A file, a folder, or - for stdin
     pub(crate) input: String,
-    /// Whose digest, as redis-7.2 or valkey-9.1 [default: that of the server that wrote the input]
-    #[arg(long, value_name = "RELEASE")]
-    pub(crate) flavor: Option<String>,
     /// One line per key, too
     #[arg(long)]
     pub(crate) per_key: bool,

@@ -81,12 +81,8 @@ impl InputArgs {
 }
 
 impl ReplayArgs {
-    /// How to replay a log that `writer` wrote, as far as that is known.
-    pub(crate) fn options(
-        &self,
-        now_ms: Option<i64>,
-        writer: Option<Flavor>,
-    ) -> Result<ReplayOptions> {
+    /// How to replay a log.
+    pub(crate) fn options(&self, now_ms: Option<i64>, log: &Log) -> Result<ReplayOptions> {
         let mut options = ReplayOptions::default();
         if let Some(text) = &self.until {
             options.until = parse_until(text)?;
@@ -94,11 +90,22 @@ impl ReplayArgs {
         if let Some(now_ms) = now_ms {
             options.replay.now = Now::At(now_ms);
         }
-        if let Some(flavor) = writer {
-            options.replay.flavor = flavor;
-        }
+        options.replay.flavor = self.release()?.unwrap_or(log.flavor());
         options.replay.scripts = !self.no_scripts;
         Ok(options)
+    }
+
+    /// The release that `--flavor` names.
+    pub(crate) fn release(&self) -> Result<Option<Flavor>> {
+        let Some(name) = &self.flavor else {
+            return Ok(None);
+        };
+        let refuse = || {
+            Error::usage(format!(
+                "--flavor {name}: not a release, as redis-7.2 or valkey-9.1"
+            ))
+        };
+        Flavor::parse(name).map(Some).ok_or_else(refuse)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::input::{ByteSource, Input, Kind, MappedSource, OpenOptions, Origin};
 use crate::num::Flavor;
 use crate::ops::replay::{LogPart, ReplayOptions, Replayed, Until, replay_log, writer_of};
 use crate::rdb::{ChecksumMode, Item, Items, RdbReader, RdbString, ReadItems as _};
+use crate::replay::Options;
 use crate::report::{Finding, Level, Tally};
 
 /// The open files of a log.
@@ -123,6 +124,13 @@ impl Log {
     #[must_use]
     pub fn writer(&self) -> Option<Flavor> {
         writer_of(self.files.first()?.source.data())
+    }
+
+    /// The release as which the log is replayed: the one that wrote it, or Redis 8.6 if its
+    /// RDB does not say or there is none.
+    #[must_use]
+    pub fn flavor(&self) -> Flavor {
+        self.writer().unwrap_or(Options::default().flavor)
     }
 
     /// Replays the log into a keyspace that borrows from it.

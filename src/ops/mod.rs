@@ -21,6 +21,7 @@ mod rdb_survey;
 pub mod rdb_write;
 pub mod replay;
 pub mod selected;
+pub mod usual_target;
 pub mod value_checks;
 mod vector_write;
 pub mod verify;

@@ -35,6 +35,7 @@ pub(crate) mod reads;
 mod reply;
 mod server;
 mod set;
+mod since;
 mod sort;
 mod stream;
 mod stream_claim;
@@ -116,7 +117,7 @@ impl Default for Options {
 }
 
 /// What a replay has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
     /// Commands carried out, those of transactions and read commands among them.
@@ -125,6 +126,19 @@ pub struct Counters {
     pub errors: u64,
     /// Times that "now" was asked for: the result depends on the time of the replay.
     pub relative_times: u64,
+    /// Major and minor number of the first Redis that has all the commands.
+    pub since: (u16, u16),
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters {
+            commands: 0,
+            errors: 0,
+            relative_times: 0,
+            since: since::FIRST,
+        }
+    }
 }
 
 /// A keyspace under commands.
@@ -262,6 +276,7 @@ impl<'a> Replayer<'a> {
             return Err(Reject::WrongArity);
         }
         self.counters.commands += 1;
+        self.counters.since = self.counters.since.max(command.since);
         let outcome = (command.handler)(self, args);
         if matches!(outcome, Err(Reject::Error(_))) {
             self.counters.errors += 1;

@@ -10,8 +10,8 @@
 
 use super::{
     Args, Reject, Replayer, Reply, array, bits, function, geo, hash, hash_expiry, hll, keys, list,
-    read, server, set, sort, stream, stream_claim, stream_group, stream_idmp, stream_read, string,
-    vector, zset, zstore,
+    read, server, set, since::since, sort, stream, stream_claim, stream_group, stream_idmp,
+    stream_read, string, vector, zset, zstore,
 };
 
 /// Carries a command out.
@@ -78,6 +78,9 @@ pub struct Command {
     pub class: Class,
     /// Which arguments are keys.
     pub keys: Keys,
+    /// Major and minor number of the first Redis that has it; 6.2 stands for all before, for
+    /// what only Valkey has, and for what changes nothing.
+    pub since: (u16, u16),
     pub(crate) handler: Handler,
 }
 
@@ -152,6 +155,7 @@ const fn row(name: &'static str, arity: i8, class: Class, keys: Keys, handler: H
         arity,
         class,
         keys,
+        since: since(name),
         handler,
     }
 }

@@ -232,6 +232,50 @@ fn rewrite_reports_what_the_log_was_and_became() {
 }
 
 #[test]
+fn log_that_names_no_server_is_written_for_the_lowest_that_knows_its_commands() {
+    let dir = folder();
+    let cases = [
+        ("SET a 1", "redis-6.2"),
+        // The data would fit 6.2, the command is newer.
+        ("LMPOP 1 nosuch LEFT", "redis-7.0"),
+        ("FUNCTION FLUSH", "redis-7.0"),
+        ("HPERSIST h FIELDS 1 f", "redis-7.4"),
+        ("HSETEX h FIELDS 1 f v", "redis-8.6"),
+        ("ARSET a 3 x", "redis-8.8"),
+    ];
+    for (line, release) in cases {
+        let source = file(&dir, "in.aof", &log(&["SET b 1", line]));
+        for command in ["convert", "rewrite"] {
+            let out = path_in(&dir, "out.aof");
+            let output = expect(&[command, &source, "-o", &out, "--force"], 0);
+            let said = stderr(&output);
+            assert!(said.contains(&format!("for {release} ")), "{line}: {said}");
+        }
+    }
+    // Only releases from 7.0 on divide a log into parts.
+    let source = file(&dir, "in.aof", &log(&["SET b 1"]));
+    let output = expect(&["rewrite", &source, "-o", &path_in(&dir, "set/")], 0);
+    assert!(stderr(&output).contains("for redis-7.0 "));
+}
+
+#[test]
+fn target_of_a_rewrite_does_not_change_what_its_commands_do() {
+    let dir = folder();
+    // Some releases keep the sign of a zero, some do not.
+    let source = file(&dir, "in.aof", &log(&["ZADD z -0 a"]));
+    for target in ["redis-6.2", "valkey-9.1"] {
+        let flags = ["--preamble", "no", "--target", target];
+        let written = ["convert", "rewrite"].map(|command| {
+            let args = [command, &source, "-o", &path_in(&dir, "out.aof"), "--force"];
+            expect(&[&args, &flags[..]].concat(), 0);
+            fs::read(path_in(&dir, "out.aof")).unwrap()
+        });
+        assert_eq!(commands(&written[0]), "SELECT 0\nZADD z 0 a", "{target}");
+        assert!(written[0] == written[1], "{target}");
+    }
+}
+
+#[test]
 fn set_stays_a_set_with_its_names() {
     let dir = folder();
     let set = path_in(&dir, "set");

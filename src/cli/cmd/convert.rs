@@ -185,7 +185,7 @@ fn write_log<W: Document + Send>(
     log: &Log,
     mut writer: W,
 ) -> Result<Exit> {
-    let mut options = args.replay.options(args.filter.now, log.writer())?;
+    let mut options = args.replay.options(args.filter.now, log)?;
     options.keep_going = args.keep_going;
     let replayed = match args.keep_going {
         true => open::replay_as_far(log, &options, printer)?,

@@ -19,7 +19,9 @@ use rdbkit::ops::pipeline::{Pipe, Pipeline};
 use rdbkit::ops::rdb_write::{
     Form, Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, survey_store,
 };
+use rdbkit::ops::usual_target::usual_target;
 use rdbkit::rdb::{ChecksumMode, DumpPayload, Encodings, PayloadReader, RdbReader, Target};
+use rdbkit::replay::Counters;
 use rdbkit::report::Finding;
 use rdbkit::report::lines::{self, Object};
 use rdbkit::report::table::grouped;
@@ -288,9 +290,12 @@ impl Job<'_> {
         let flavor = named.and_then(Flavor::parse);
         let target = match self.target.or(flavor.and_then(Target::nearest)) {
             Some(target) => target,
-            None => self.lowest_target(origin.name(), false, |options| {
-                survey_rdb(&mut RdbReader::from_slice(rdb.data()), options)
-            })?,
+            None => {
+                let since = Counters::default().since;
+                self.usual_target(origin.name(), since, false, |options| {
+                    survey_rdb(&mut RdbReader::from_slice(rdb.data()), options)
+                })?
+            }
         };
         let mut options = self.options(target)?;
         options.fresh = true;
@@ -356,9 +361,7 @@ impl Job<'_> {
     /// Writes the dataset that a log leaves.
     pub(super) fn log(&self, log: &Log) -> Result<Exit> {
         let args = self.args;
-        // A log that is written anew most likely is the release's own.
-        let own = self.target.filter(|_| self.rewrites).map(Target::flavor);
-        let mut replay = args.replay.options(args.filter.now, log.writer().or(own))?;
+        let mut replay = args.replay.options(args.filter.now, log)?;
         replay.keep_going = args.keep_going;
         let output = self.open_output(log.file_ids(), log.set.as_ref())?;
         let replayed = match args.keep_going {
@@ -366,7 +369,8 @@ impl Job<'_> {
             false => open::replay(log, &replay, args.strict, self.printer)?,
         };
         let store = &replayed.replayer.store;
-        let target = match (self.target, log.writer()) {
+        let named = args.replay.release()?;
+        let target = match (self.target, named.or_else(|| log.writer())) {
             (Some(target), _) => target,
             (None, Some(flavor)) => Target::nearest(flavor).ok_or_else(|| {
                 Error::usage(format!(
@@ -374,9 +378,12 @@ impl Job<'_> {
                 ))
                 .in_file(log.name())
             })?,
-            (None, None) => self.lowest_target(log.name(), log.set.is_some(), |options| {
-                Ok(survey_store(store, options))
-            })?,
+            (None, None) => {
+                let since = replayed.counters().since;
+                self.usual_target(log.name(), since, log.set.is_some(), |options| {
+                    Ok(survey_store(store, options))
+                })?
+            }
         };
         let options = self.options(target)?;
         let mut survey = survey_store(store, &options);
@@ -404,35 +411,18 @@ impl Job<'_> {
         )
     }
 
-    /// The oldest usual release that has a place for everything.
-    fn lowest_target(
+    /// The release for data that names none, seen in the commands of `since`.
+    fn usual_target(
         &self,
         name: &str,
+        since: (u16, u16),
         has_parts: bool,
         survey: impl Fn(&WriteOptions) -> Result<Survey>,
     ) -> Result<&'static Target> {
         let has_parts = has_parts || self.format == Format::AofDir;
-        let mut chosen = None;
-        for release in [
-            "redis-6.2",
-            "redis-7.0",
-            "redis-7.4",
-            "redis-8.6",
-            "redis-8.8",
-        ] {
-            // Only newer releases divide a log into parts.
-            if has_parts && release == "redis-6.2" {
-                continue;
-            }
-            let Some(target) = Target::named(release) else {
-                continue;
-            };
-            chosen = Some(target);
-            if !survey(&self.options(target)?)?.losses.loses_data() {
-                break;
-            }
-        }
-        let target = chosen.ok_or_else(|| Error::new(ErrorKind::Internal("there are targets")))?;
+        let target = usual_target(since, has_parts, |target| {
+            Ok(survey(&self.options(target)?)?.losses)
+        })?;
         self.printer.note(&format!(
             "{name}: does not say which release wrote it; written for {target} (--target)"
         ));

@@ -88,7 +88,7 @@ impl Source {
             Source::Records(origin, source) => Loaded::Records(origin, source),
             Source::Json(origin, source) => Loaded::Json(origin, source),
             Source::Log(log) => {
-                let options = args.replay.options(args.filter.now, log.writer())?;
+                let options = args.replay.options(args.filter.now, log)?;
                 let replayed = open::replay(log, &options, args.strict, printer)?;
                 Loaded::Log(log, Box::new(replayed))
             }

@@ -7,7 +7,6 @@ use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{AfterRdb, Input, Kind, Purpose};
 use rdbkit::json::escape::write_string;
 use rdbkit::json::reader::JsonKey;
-use rdbkit::num::Flavor;
 use rdbkit::ops::digest::{DigestOptions, Digested, PerKey, digest_rdb, digest_store};
 use rdbkit::ops::import::digest_json;
 use rdbkit::ops::log::Log;
@@ -66,16 +65,8 @@ fn print(text: &[u8]) -> Result<()> {
 
 fn digest(args: &DigestArgs, printer: &Printer) -> Result<Digested> {
     let selection = args.filter.selection()?;
-    let parse = |name: &String| {
-        let unknown = || {
-            Error::usage(format!(
-                "--flavor {name}: not a release, as redis-7.2 or valkey-9.1"
-            ))
-        };
-        Flavor::parse(name).ok_or_else(unknown)
-    };
     let options = DigestOptions {
-        flavor: args.flavor.as_ref().map(parse).transpose()?,
+        flavor: args.replay.release()?,
         now_ms: args.filter.now_ms(),
         per_key: args.per_key,
     };
@@ -131,8 +122,8 @@ fn digest_of_log(
     selection: &Selection,
     printer: &Printer,
 ) -> Result<Digested> {
+    let replay = args.replay.options(args.filter.now, log)?;
     let flavor = options.flavor.or_else(|| log.writer());
-    let replay = args.replay.options(args.filter.now, flavor)?;
     let replayed = open::replay(log, &replay, args.strict, printer)?;
     let options = DigestOptions { flavor, ..options };
     digest_store(

@@ -132,7 +132,7 @@ fn look_at_json(
 /// Counts commands and says what parts there are.
 fn look_at_log(args: &InspectArgs, log: &Log, printer: &Printer) -> Result<()> {
     let mut seen = LogInspection::default();
-    let replay = args.replay.options(args.filter.now, log.writer())?;
+    let replay = args.replay.options(args.filter.now, log)?;
     inspect_log(log, args.largest, &replay, &mut seen, &mut |finding| {
         printer.finding(&finding.in_file(log.name()))
     });
