@@ -5,8 +5,8 @@ mod util;
 
 use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
 use rdbkit::replay::{Options, Reject, Replayer};
-use rdbkit::store::Store;
-use util::replayed::{describe, flavor, replay};
+use rdbkit::store::{Store, Value};
+use util::replayed::{describe, flavor, parts, replay};
 use util::resp::encode;
 use util::rng::{self, Rng};
 use util::server::{Release, Server, old_servers, servers};
@@ -318,4 +318,46 @@ fn repeated_expiry_options_have_their_last_value() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// A log that is rewritten as commands leaves out messages whose entries are gone; one
+/// that is repeated then makes an entry at the time of loading.
+#[test]
+fn messages_that_are_not_remembered_are_new_when_a_log_is_loaded() {
+    let forms = [("yes", [1, 1]), ("no", [2, 1])];
+    let with_forms = |release| forms.map(|form| (release, form));
+    let releases = servers().into_iter().filter(Release::has_stream_idmp);
+    for (release, (preamble, expected)) in releases.flat_map(with_forms) {
+        let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+        let server = Server::start(release, &args);
+        let mut client = server.client();
+        let mut add = |key: &str, message: &str| {
+            client.ok(&["XADD", key, "IDMP", "p", message, "*", "a", "b"]);
+        };
+        add("trimmed", "i1");
+        add("trimmed", "i2");
+        add("kept", "i1");
+        server.client().ok(&["XTRIM", "trimmed", "MAXLEN", "1"]);
+        server.rewrite_aof();
+        add("trimmed", "i1");
+        add("trimmed", "i2");
+        add("kept", "i1");
+        let lengths = |server: &Server| {
+            ["trimmed", "kept"].map(|key| server.client().ok(&["XLEN", key]).int())
+        };
+        assert_eq!(lengths(&server), [1, 1]);
+        let loaded = Server::load_aof(release, &server.aof()).unwrap();
+        assert_eq!(lengths(&loaded), expected, "preamble {preamble}");
+        let log = parts(&server.aof());
+        let ours = replay(&log, &release, release.name);
+        let length = |key: &str| {
+            let entry = ours.db(0).and_then(|db| db.get(key.as_bytes()));
+            match entry.map(|entry| &entry.value) {
+                Some(Value::Stream(stream)) => stream.len(),
+                other => panic!("{key}: {other:?}"),
+            }
+        };
+        let replayed = ["trimmed", "kept"].map(|key| length(key) as i64);
+        assert_eq!(replayed, expected, "preamble {preamble}");
+    }
 }

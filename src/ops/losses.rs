@@ -139,17 +139,7 @@ pub(crate) fn of_entry(
                 losses,
             );
         }
-        Stored::Stream(stream) => {
-            of_stream(&stream_state(stream), place, target, losses);
-            let underived = stream
-                .idmp
-                .producers
-                .values()
-                .any(|producer| producer.underived > 0);
-            if underived && target.stream_version() >= Some(Version::V4) {
-                losses.add(Loss::Idmp, 1, place.db, place.key);
-            }
-        }
+        Stored::Stream(stream) => of_stream(&stream_state(stream), place, target, losses),
         _ => {}
     }
     true

@@ -101,9 +101,9 @@ pub(super) fn xadd<'a>(
             "ERR The ID specified in XADD must be greater than 0-0",
         ));
     }
-    if let (Some(message), NewId::Auto) = (add.message, add.id) {
-        // Servers log a new message with its id, so `*` stands for a repeated one.
-        message.find(args, replayer.get::<Stream<'a>>(args.get(1))?)?;
+    let stream = replayer.get::<Stream<'a>>(args.get(1))?;
+    let repeated = |message: Message| message.is_known(args, add.fields, stream);
+    if matches!(add.id, NewId::Auto) && add.message.is_some_and(repeated) {
         replayer.update(args.get(1), |stream: &mut Stream<'a>| {
             stream.idmp.iids_duplicates += 1;
             Ok(())
@@ -126,7 +126,7 @@ pub(super) fn xadd<'a>(
         add.trim.check_exact(stream, 1)?;
         stream.append(id, fields);
         if let Some(message) = add.message {
-            message.record(args, stream, id);
+            message.record(args, add.fields, stream, id);
         }
         add.trim.apply(stream);
         Ok(id)
@@ -347,11 +347,10 @@ mod tests {
         Session::new().all(&[
             ("XADD s IDMP p i 5-0 a b", "5-0"),
             ("XADD s IDMP p i * a b", "nil"),
-            ("XADD s IDMP p j * a b", "!unsupported:"),
             ("XADD s IDMP p i 6-0 a b", "6-0"),
-            ("XADD s IDMPAUTO q * a b", "!unsupported:"),
             ("XADD s IDMPAUTO q 7-0 a b", "7-0"),
             ("XADD s IDMPAUTO q * a b", "nil"),
+            ("XADD s IDMPAUTO q 8-0 a c", "8-0"),
             ("XCFGSET s", "!ERR"),
             ("XCFGSET s IDMP-MAXSIZE 0", "!ERR"),
             ("XCFGSET s IDMP-DURATION 5 IDMP-DURATION 5", "!ERR"),
@@ -360,11 +359,15 @@ mod tests {
             ("XIDMPRECORD s p i 7-0", "!ERR"),
             ("XIDMPRECORD s p k 9-0", "!ERR"),
             ("XCFGSET s IDMP-MAXSIZE 2", "OK"),
-            ("XADD s IDMP p i * a b", "!unsupported:"),
             ("XIDMPRECORD s p a 5-0", "OK"),
             ("XIDMPRECORD s p b 6-0", "OK"),
             ("XIDMPRECORD s p c 7-0", "OK"),
             ("XIDMPRECORD s p a 7-0", "OK"),
+            // Forgotten: a new entry, at the time of the replay.
+            ("XADD s IDMP p i * a b", "1000000-0"),
+            ("XADD s IDMP p i * a b", "nil"),
+            ("XADD none IDMP p i * a b", "1000000-0"),
+            ("XADD none IDMPAUTO q * a b", "1000000-1"),
         ]);
     }
 

@@ -152,8 +152,6 @@ impl<'a> Idmp<'a> {
 /// The message ids of one producer, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Producer<'a> {
-    /// Message ids that the server derived (IDMPAUTO) and that are not known here.
-    pub underived: u64,
     by_iid: Map<'a, StreamId>,
     oldest: VecDeque<Bytes<'a>>,
 }

@@ -195,7 +195,16 @@ pub(crate) fn streams(writer: &mut Writer<'_>) {
         }
         28 => format!("XSETID {key} 9999999999999-{number}{number}"),
         29 | 30 if release.has_stream_idmp() => {
-            format!("XADD {key} IDMP p{} i{number} {trim} * a b", number % 2)
+            // Repeated at once or not at all: a rewritten log forgets trimmed messages.
+            let unique = writer.commands;
+            let add = match number % 4 {
+                0 => format!("XADD {key} IDMPAUTO p0 {trim} * a {unique} b {number}"),
+                odd => format!("XADD {key} IDMP p{} i{unique} {trim} * a b", odd % 2),
+            };
+            if number < 6 {
+                writer.say(&add);
+            }
+            add
         }
         31 if release.has_stream_idmp() && number < 4 => {
             format!("XCFGSET {key} IDMP-MAXSIZE {}", 2 + number)
