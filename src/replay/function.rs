@@ -87,20 +87,10 @@ fn run_script<'a>(
     Err(SCRIPTS_OFF)
 }
 
+/// `FCALL function n key .. arg ..`: stands in no server's log, which holds what the
+/// function did.
 pub(super) fn fcall<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported("this command is not replayed yet"))
-}
-
-pub(super) fn eval_ro<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported("this command is not replayed yet"))
-}
-
-pub(super) fn evalsha_ro<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported("this command is not replayed yet"))
-}
-
-pub(super) fn fcall_ro<'a>(_: &mut Replayer<'a>, _: Args<'_, 'a>) -> Result<Reply<'a>, Reject> {
-    Err(Reject::unsupported("this command is not replayed yet"))
+    Err(Reject::unsupported("FCALL; servers log its effect"))
 }
 
 /// `FUNCTION LOAD [REPLACE] code`: keeps the library; no function of it is run, because

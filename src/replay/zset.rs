@@ -267,6 +267,10 @@ pub(super) enum LexUse {
     /// From the upper bound down, after some members.
     Reverse(usize),
     /// How many there are.
+    #[cfg_attr(
+        not(feature = "lua"),
+        expect(dead_code, reason = "only a script reads the answer")
+    )]
     Count,
     /// To be removed.
     Remove,
