@@ -9,10 +9,12 @@
 //! | which files make the log? | [`layout`] |
 //! | which commands, how many, how large? | [`stats`] |
 //! | which commands make a key? | [`rewrite`] |
-//! | how does a multi-part set come into being? | [`writer`] |
+//! | how does a log of commands come into being? | [`command_writer`] |
+//! | how does a multi-part set? | [`writer`] |
 
 pub mod annotation;
 pub mod batch;
+pub mod command_writer;
 pub mod end;
 pub mod layout;
 pub mod manifest;
@@ -23,6 +25,7 @@ pub mod stats;
 pub mod writer;
 
 pub use batch::Batch;
+pub use command_writer::AofWriter;
 pub use end::{End, EndKind};
 pub use layout::AofSet;
 pub use manifest::Manifest;

@@ -25,7 +25,7 @@ pub fn rdb_of_json<W: io::Write>(text: &[u8], sink: W) -> Result<W> {
     };
     let missing = || Error::new(ErrorKind::Internal("a target of its own table"));
     let target = Target::named(name).ok_or_else(missing)?;
-    let mut writer = RdbWriter::new(sink, target).map_err(cannot_write)?;
+    let mut writer = RdbWriter::new(sink, target)?;
     write_header(&header, &mut writer)?;
     let mut encoder = RecordEncoder::new(target, Encodings::Universal);
     encoder.keep_all_counters();
@@ -43,34 +43,29 @@ pub fn rdb_of_json<W: io::Write>(text: &[u8], sink: W) -> Result<W> {
         if encoder.take(&mut encoded).map_err(in_key)? {
             if selected != Some(key.db()) {
                 selected = Some(key.db());
-                writer.select_db(key.db()).map_err(cannot_write)?;
+                writer.select_db(key.db())?;
             }
-            writer.raw(&encoded).map_err(cannot_write)?;
+            writer.raw(&encoded)?;
         }
         Ok(())
     })?;
     for record in header.module_aux.iter().filter(|record| record.when != 1) {
         module_aux(record, &mut writer)?;
     }
-    writer.finish().map_err(cannot_write)
-}
-
-#[cold]
-fn cannot_write(source: io::Error) -> Error {
-    Error::io("cannot write a temporary file", source)
+    writer.finish()
 }
 
 fn write_header<W: io::Write>(header: &Header, writer: &mut RdbWriter<W>) -> Result<()> {
     // What slots hold stands between the keys of a file, and nothing says between which.
     let fields = header.aux.iter();
     for (name, value) in fields.filter(|(name, _)| name != b"slot-info") {
-        writer.aux(name, value).map_err(cannot_write)?;
+        writer.aux(name, value)?;
     }
     for script in &header.lua {
-        writer.aux(b"lua", script).map_err(cannot_write)?;
+        writer.aux(b"lua", script)?;
     }
     for code in &header.functions {
-        writer.function(code).map_err(cannot_write)?;
+        writer.function(code)?;
     }
     header
         .module_aux
@@ -80,14 +75,12 @@ fn write_header<W: io::Write>(header: &Header, writer: &mut RdbWriter<W>) -> Res
 }
 
 fn module_aux<W: io::Write>(record: &ModuleAuxRecord, writer: &mut RdbWriter<W>) -> Result<()> {
-    let is_written = writer
-        .module_aux(
-            &record.module,
-            record.encoding_version,
-            record.when,
-            &record.items,
-        )
-        .map_err(cannot_write)?;
+    let is_written = writer.module_aux(
+        &record.module,
+        record.encoding_version,
+        record.when,
+        &record.items,
+    )?;
     match is_written {
         true => Ok(()),
         false => Err(Error::new(ErrorKind::Broken {

@@ -216,11 +216,11 @@ pub fn write_rdb<W: io::Write>(
     sink: W,
     report: &mut dyn FnMut(Finding),
 ) -> Result<(W, Written)> {
-    let writer = RdbWriter::new(sink, options.target).map_err(cannot_write)?;
+    let writer = RdbWriter::new(sink, options.target)?;
     let mut file = FileWriter::new(writer, &survey.dbs);
     file.head(options, &survey.aux)?;
     let written = each_part(reader, options, false, report, |part| file.part(part))?;
-    let sink = file.writer.finish().map_err(cannot_write)?;
+    let sink = file.writer.finish()?;
     Ok((sink, written))
 }
 
@@ -239,9 +239,9 @@ pub fn copy_rdb<W: io::Write>(
         if part.has_no_checksum {
             writer.without_checksum();
         }
-        writer.raw(&part.bytes).map_err(cannot_write)
+        writer.raw(&part.bytes)
     })?;
-    let sink = writer.finish().map_err(cannot_write)?;
+    let sink = writer.finish()?;
     Ok((sink, written))
 }
 
@@ -280,11 +280,6 @@ pub(super) fn each_part(
     }
 }
 
-#[cold]
-pub(super) fn cannot_write(source: io::Error) -> Error {
-    Error::io("cannot write", source)
-}
-
 /// Puts parts together: each database begins where its first record comes.
 struct FileWriter<'s, W> {
     writer: RdbWriter<W>,
@@ -306,29 +301,22 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
 
     /// Writes what a release says at the head of a file.
     fn head(&mut self, options: &WriteOptions, aux: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
-        let target = options.target;
         let writer = &mut self.writer;
-        let mut write = |name: &str, value: &[u8]| {
-            let written = writer.aux(name.as_bytes(), value);
-            written.map_err(cannot_write)
-        };
-        let Flavor { major, minor, .. } = target.flavor();
-        write(
-            target.version_aux(),
-            format!("{major}.{minor}.0").as_bytes(),
-        )?;
-        write("redis-bits", b"64")?;
+        writer.release()?;
         for name in ["ctime", "used-mem"] {
             let carried = aux
                 .iter()
                 .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
             if let Some((_, value)) = carried {
-                write(name, value)?;
+                writer.aux(name.as_bytes(), value)?;
             }
         }
-        match target.base_aux() {
-            Some(name) if options.form == Form::Base => write(name, b"1"),
-            Some(name) => write(name, b"0"),
+        let is_base: &[u8] = match options.form {
+            Form::Base => b"1",
+            Form::Rdb | Form::Commands { .. } => b"0",
+        };
+        match options.target.base_aux() {
+            Some(name) => writer.aux(name.as_bytes(), is_base),
             None => Ok(()),
         }
     }
@@ -337,12 +325,10 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
         if self.db.replace(db) == Some(db) {
             return Ok(());
         }
-        self.writer.select_db(db).map_err(cannot_write)?;
+        self.writer.select_db(db)?;
         if let (Err(place), Some(count)) = (self.begun.binary_search(&db), self.counts.get(&db)) {
             self.begun.insert(place, db);
-            self.writer
-                .resize_db(count.keys, count.expires)
-                .map_err(cannot_write)?;
+            self.writer.resize_db(count.keys, count.expires)?;
         }
         Ok(())
     }
@@ -350,13 +336,11 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
     fn part(&mut self, part: &Part) -> Result<()> {
         let mut start = 0;
         for &(at, db) in &part.marks {
-            self.writer
-                .raw(&part.bytes[start..at])
-                .map_err(cannot_write)?;
+            self.writer.raw(&part.bytes[start..at])?;
             self.select(db)?;
             start = at;
         }
-        self.writer.raw(&part.bytes[start..]).map_err(cannot_write)
+        self.writer.raw(&part.bytes[start..])
     }
 }
 
@@ -700,13 +684,13 @@ pub fn write_store<W: io::Write>(
     sink: W,
 ) -> Result<(W, Written)> {
     let target = options.target;
-    let writer = RdbWriter::new(sink, target).map_err(cannot_write)?;
+    let writer = RdbWriter::new(sink, target)?;
     let mut file = FileWriter::new(writer, &survey.dbs);
     file.head(options, &survey.aux)?;
     let mut written = Written::default();
     if !options.no_functions && target.has_functions() {
         for code in store.functions.values() {
-            file.writer.function(code).map_err(cannot_write)?;
+            file.writer.function(code)?;
             written.functions += 1;
         }
     }
@@ -732,15 +716,15 @@ pub fn write_store<W: io::Write>(
             continue;
         }
         file.select(db)?;
-        file.writer.raw(&record).map_err(cannot_write)?;
+        file.writer.raw(&record)?;
         written.keys += 1;
     }
     if target.has_scripts() {
         for script in store.scripts.values() {
-            file.writer.aux(b"lua", script).map_err(cannot_write)?;
+            file.writer.aux(b"lua", script)?;
         }
     }
-    let sink = file.writer.finish().map_err(cannot_write)?;
+    let sink = file.writer.finish()?;
     Ok((sink, written))
 }
 

@@ -14,6 +14,7 @@ pub mod reader;
 pub mod string;
 pub mod target;
 pub mod template;
+pub mod value_writer;
 pub mod vectorset;
 pub mod writer;
 
@@ -26,4 +27,5 @@ pub use object::{Scratch, Value};
 pub use reader::{ChecksumMode, Items, RdbReader, ReadItems};
 pub use string::RdbString;
 pub use target::{Encodings, Target};
+pub use value_writer::ValueWriter;
 pub use writer::RdbWriter;

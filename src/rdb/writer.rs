@@ -4,49 +4,56 @@
 //! magic, aux fields, functions, { SELECTDB, RESIZEDB, records }*, FF, CRC64
 //! ```
 //!
-//! Records come from a [`RecordEncoder`](super::RecordEncoder), or from other files as they
-//! are. Writing goes straight to the sink, 128 KiB at a time, whatever the size of the file.
+//! Records come from a [`RecordEncoder`], or from other files as they are. Writing goes straight to the sink, 128 KiB at a time, whatever the size of the file.
 
 use std::io;
 
 use super::constants::{Opcode, module_opcode};
 use super::length::encode_length;
 use super::module::{ModuleId, encode_item};
+use super::object::encode::RecordEncoder;
 use super::string::StringEncoder;
-use super::target::Target;
+use super::target::{Encodings, Target};
+use super::value_writer::{ValueWriter, tell};
 use crate::bytes::crc64::Crc64;
-use crate::model::sink::ModuleField;
+use crate::error::{Error, Result};
+use crate::model::sink::{KeyHead, ModuleField};
+use crate::num::Flavor;
 
 /// What is gathered before the sink is called.
 const CHUNK_BYTES: usize = 128 * 1024;
 
 /// Writes an RDB for a release to any sink.
 ///
-/// All errors are the sink's own.
+/// Keys come one database after the other. Each may stand once, as servers refuse a file with
+/// a key twice; nobody looks for that here. The first key of a database selects it.
+///
+/// # Errors
+/// That of the sink is the [`source`](std::error::Error::source) of each error of writing.
 ///
 /// ```
-/// use rdbkit::bytes::Text;
 /// use rdbkit::model::ValueType;
-/// use rdbkit::model::sink::{KeyHead, ValueSink as _};
-/// use rdbkit::rdb::{Encodings, Items, RdbWriter, RecordEncoder, Target};
+/// use rdbkit::model::sink::KeyHead;
+/// use rdbkit::rdb::{Items, RdbWriter, Target};
 ///
 /// let target = Target::named("redis-6.2").unwrap();
 /// let mut writer = RdbWriter::new(Vec::new(), target)?;
-/// writer.aux(b"redis-ver", b"6.2.0")?;
-/// let mut encoder = RecordEncoder::new(target, Encodings::Default);
-/// encoder.begin_key(&KeyHead::new(0, b"greeting", ValueType::String));
-/// encoder.string(Text::Bytes(b"hello"));
-/// let mut record = Vec::new();
-/// if encoder.end_key() && encoder.take(&mut record)? {
-///     writer.select_db(0)?;
-///     writer.resize_db(1, 0)?;
-///     writer.raw(&record)?;
-/// }
+/// writer.release()?;
+/// let mut ann = KeyHead::new(0, b"user:1", ValueType::Hash);
+/// ann.expire_at_ms = Some(4_102_444_800_000);
+/// writer.key(&ann, |value| {
+///     value.field(b"name", b"Ann");
+///     value.field(b"city", b"Oslo");
+/// })?;
+/// writer.key(&KeyHead::new(3, b"seen", ValueType::Zset), |value| {
+///     value.scored(b"user:2", 7.5);
+///     value.scored(b"user:1", -1.0);
+/// })?;
 /// let file = writer.finish()?;
 /// assert!(file.starts_with(b"REDIS0009"));
-/// // Magic, aux field, SELECTDB, RESIZEDB, the key, the end; the checksum is right.
-/// assert_eq!(Items::new(&file).collect::<Result<Vec<_>, _>>()?.len(), 6);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// // Magic, two aux fields, two of SELECTDB and a key, the end; the checksum is right.
+/// assert_eq!(Items::new(&file).collect::<Result<Vec<_>, _>>()?.len(), 8);
+/// # Ok::<(), rdbkit::error::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct RdbWriter<W> {
@@ -55,6 +62,10 @@ pub struct RdbWriter<W> {
     crc: Option<Crc64>,
     buffer: Vec<u8>,
     strings: StringEncoder,
+    db: Option<u32>,
+    encodings: Encodings,
+    /// Of values of the caller's own.
+    values: Option<Box<RecordEncoder>>,
 }
 
 impl<W: io::Write> RdbWriter<W> {
@@ -62,7 +73,7 @@ impl<W: io::Write> RdbWriter<W> {
     ///
     /// # Errors
     /// The sink's.
-    pub fn new(sink: W, target: &'static Target) -> io::Result<Self> {
+    pub fn new(sink: W, target: &'static Target) -> Result<Self> {
         let mut writer = RdbWriter::headless(sink, target);
         let magic = target.dialect().to_string();
         writer.raw(magic.as_bytes())?;
@@ -77,7 +88,17 @@ impl<W: io::Write> RdbWriter<W> {
             crc: Some(Crc64::new()),
             buffer: Vec::with_capacity(CHUNK_BYTES),
             strings: StringEncoder::default(),
+            db: None,
+            encodings: Encodings::Default,
+            values: None,
         }
+    }
+
+    /// Chooses the encodings of values that [`key`](Self::key) writes.
+    #[must_use]
+    pub fn encodings(mut self, encodings: Encodings) -> Self {
+        self.encodings = encodings;
+        self
     }
 
     /// The release.
@@ -91,11 +112,22 @@ impl<W: io::Write> RdbWriter<W> {
         self.crc = None;
     }
 
+    /// Writes the facts that a server of the release says first: its number, and its word size.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn release(&mut self) -> Result<()> {
+        let Flavor { major, minor, .. } = self.target.flavor();
+        let number = format!("{major}.{minor}.0");
+        self.aux(self.target.version_aux().as_bytes(), number.as_bytes())?;
+        self.aux(b"redis-bits", b"64")
+    }
+
     /// Writes a named fact, unless the release has none.
     ///
     /// # Errors
     /// The sink's.
-    pub fn aux(&mut self, name: &[u8], value: &[u8]) -> io::Result<()> {
+    pub fn aux(&mut self, name: &[u8], value: &[u8]) -> Result<()> {
         if !self.target.has_aux() {
             return Ok(());
         }
@@ -109,7 +141,7 @@ impl<W: io::Write> RdbWriter<W> {
     ///
     /// # Errors
     /// The sink's.
-    pub fn function(&mut self, code: &[u8]) -> io::Result<()> {
+    pub fn function(&mut self, code: &[u8]) -> Result<()> {
         if !self.target.has_functions() {
             return Ok(());
         }
@@ -129,7 +161,7 @@ impl<W: io::Write> RdbWriter<W> {
         encoding_version: u16,
         when: u64,
         items: &[ModuleField],
-    ) -> io::Result<bool> {
+    ) -> Result<bool> {
         let id = ModuleId::new(name, encoding_version).filter(|_| self.target.has_module_aux());
         let Some(ModuleId(id)) = id else {
             return Ok(false);
@@ -144,11 +176,40 @@ impl<W: io::Write> RdbWriter<W> {
         self.progress().map(|()| true)
     }
 
-    /// Begins a database; the records that follow belong to it.
+    /// Writes a key with a value of the caller's own; `false` if it has no elements, which
+    /// servers take for no key. `value` may be called twice.
+    ///
+    /// # Errors
+    /// A value that does not fit the type of the key, or that the release has no place for, with
+    /// nothing written of the key; or the sink's.
+    pub fn key(
+        &mut self,
+        head: &KeyHead<'_>,
+        value: impl FnMut(&mut ValueWriter<'_>),
+    ) -> Result<bool> {
+        let (target, encodings) = (self.target, self.encodings);
+        let encoder = self
+            .values
+            .get_or_insert_with(|| Box::new(RecordEncoder::new(target, encodings)));
+        tell(encoder.as_mut(), target, head, value)?;
+        let mut record = Vec::new();
+        let is_key = encoder.take(&mut record);
+        if !is_key.map_err(|error| error.in_key(head.db, head.key))? {
+            return Ok(false);
+        }
+        self.select_db(head.db)?;
+        self.raw(&record)?;
+        Ok(true)
+    }
+
+    /// Selects a database, unless it is; the records that follow belong to it.
     ///
     /// # Errors
     /// The sink's.
-    pub fn select_db(&mut self, db: u32) -> io::Result<()> {
+    pub fn select_db(&mut self, db: u32) -> Result<()> {
+        if self.db.replace(db) == Some(db) {
+            return Ok(());
+        }
         self.buffer.push(Opcode::SELECTDB.0);
         encode_length(u64::from(db), &mut self.buffer);
         self.progress()
@@ -159,7 +220,7 @@ impl<W: io::Write> RdbWriter<W> {
     ///
     /// # Errors
     /// The sink's.
-    pub fn resize_db(&mut self, keys: u64, expires: u64) -> io::Result<()> {
+    pub fn resize_db(&mut self, keys: u64, expires: u64) -> Result<()> {
         if !self.target.has_aux() {
             return Ok(());
         }
@@ -173,7 +234,7 @@ impl<W: io::Write> RdbWriter<W> {
     ///
     /// # Errors
     /// The sink's.
-    pub fn raw(&mut self, encoded: &[u8]) -> io::Result<()> {
+    pub fn raw(&mut self, encoded: &[u8]) -> Result<()> {
         if encoded.len() < CHUNK_BYTES {
             self.buffer.extend_from_slice(encoded);
             return self.progress();
@@ -182,21 +243,21 @@ impl<W: io::Write> RdbWriter<W> {
         if let Some(crc) = &mut self.crc {
             crc.update(encoded);
         }
-        self.sink.write_all(encoded)
+        self.sink.write_all(encoded).map_err(cannot_write)
     }
 
-    fn progress(&mut self) -> io::Result<()> {
+    fn progress(&mut self) -> Result<()> {
         match self.buffer.len() < CHUNK_BYTES {
             true => Ok(()),
             false => self.flush_buffer(),
         }
     }
 
-    fn flush_buffer(&mut self) -> io::Result<()> {
+    fn flush_buffer(&mut self) -> Result<()> {
         if let Some(crc) = &mut self.crc {
             crc.update(&self.buffer);
         }
-        self.sink.write_all(&self.buffer)?;
+        self.sink.write_all(&self.buffer).map_err(cannot_write)?;
         self.buffer.clear();
         Ok(())
     }
@@ -205,13 +266,24 @@ impl<W: io::Write> RdbWriter<W> {
     ///
     /// # Errors
     /// The sink's.
-    pub fn finish(mut self) -> io::Result<W> {
+    pub fn finish(mut self) -> Result<W> {
         self.buffer.push(Opcode::EOF.0);
         self.flush_buffer()?;
         if self.target.dialect().has_checksum() {
             let crc = self.crc.as_ref().map_or(0, Crc64::finish);
-            self.sink.write_all(&crc.to_le_bytes())?;
+            self.sink
+                .write_all(&crc.to_le_bytes())
+                .map_err(cannot_write)?;
         }
         Ok(self.sink)
     }
 }
+
+#[cold]
+pub(crate) fn cannot_write(source: io::Error) -> Error {
+    Error::io("cannot write", source)
+}
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
