@@ -166,6 +166,8 @@ codes! {
     BadJson = "bad_json",
     /// A broken gzip, zstd or lz4 file.
     BadCompression = "bad_compression",
+    /// The release to write for has no place for some of the data.
+    DataLoss = "data_loss",
     /// A bound of this program was hit.
     LimitExceeded = "limit_exceeded",
     /// The input changed while it was read.
@@ -249,6 +251,11 @@ pub enum ErrorKind {
     Damaged {
         /// What could not be done because of it.
         what: &'static str,
+    },
+    /// The release to write for has no place for some of the data.
+    DataLoss {
+        /// Which release, and what of the data.
+        what: String,
     },
     /// The CRC64 at the end differs.
     ChecksumMismatch {
@@ -343,7 +350,7 @@ impl fmt::Display for Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The input is damaged: we looked, and the answer is no.
+    /// The input is damaged, or cannot become what is wanted: we looked, and the answer is no.
     Input,
     /// The caller.
     Usage,
@@ -371,6 +378,7 @@ impl ErrorKind {
             ErrorKind::Broken { code, .. } => *code,
             ErrorKind::BadJson { .. } => Code::BadJson,
             ErrorKind::Damaged { .. } => Code::ReplayRejected,
+            ErrorKind::DataLoss { .. } => Code::DataLoss,
             ErrorKind::ChecksumMismatch { .. } => Code::ChecksumMismatch,
             ErrorKind::LimitExceeded { .. } => Code::LimitExceeded,
             ErrorKind::InputChanged => Code::InputChanged,
@@ -393,6 +401,7 @@ impl ErrorKind {
             | ErrorKind::BadJson { .. }
             | ErrorKind::UnknownType { known: None, .. }
             | ErrorKind::Damaged { .. }
+            | ErrorKind::DataLoss { .. }
             | ErrorKind::ChecksumMismatch { .. } => Fault::Input,
             ErrorKind::UnsupportedVersion { .. }
             | ErrorKind::UnknownType { known: Some(_), .. }
@@ -511,6 +520,7 @@ impl fmt::Display for ErrorKind {
                 "bad JSON in line {line}, column {column}: expected {expected}, found {found}"
             ),
             ErrorKind::Damaged { what } => f.write_str(what),
+            ErrorKind::DataLoss { what } => f.write_str(what),
             ErrorKind::LimitExceeded { what, limit } => {
                 write!(f, "limit exceeded: {what} is at most {limit}")
             }

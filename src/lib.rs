@@ -18,7 +18,9 @@
 //! | what a release has no place for | [`ops::losses`] |
 //! | a ziplist, listpack, intset, zipmap, stream node | [`encoding`], one file per blob |
 //! | the framing of a log, the manifest, `#TS:` | [`aof`] |
-//! | which commands make a key, how a multi-part set comes into being | [`aof::rewrite`], [`aof::writer`] |
+//! | which commands make a key | [`aof::rewrite`] |
+//! | how an RDB comes into being, a log of commands, a multi-part set | [`rdb::writer`], [`aof::command_writer`], [`aof::writer`] |
+//! | how a log is written anew | [`ops::rewrite`] |
 //! | what a command of a log does | [`replay`], one table and one file per family |
 //! | DEBUG DIGEST | [`store::digest`] |
 //! | what an input is, compression, replication framing | [`input`] |

@@ -239,6 +239,37 @@ impl fmt::Debug for OutputFile {
     }
 }
 
+/// Counts what goes to a sink.
+#[derive(Debug)]
+pub struct Counted<W> {
+    sink: W,
+    bytes: u64,
+}
+
+impl<W> Counted<W> {
+    /// Counts from 0.
+    pub fn new(sink: W) -> Self {
+        Counted { sink, bytes: 0 }
+    }
+
+    /// The sink, and how many bytes it took.
+    pub fn into_parts(self) -> (W, u64) {
+        (self.sink, self.bytes)
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.sink.write(bytes)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
 fn buffered(file: File) -> BufWriter<File> {
     BufWriter::with_capacity(BUFFER_BYTES, file)
 }

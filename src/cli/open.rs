@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use rdbkit::bytes::source::Source as _;
-use rdbkit::error::{Error, ErrorKind, Fault, Result};
+use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{self, Expanded, Expansion, Input, OpenOptions, Purpose};
 use rdbkit::num::Flavor;
 use rdbkit::ops::log::{Log, is_preamble, says_preamble};
 use rdbkit::ops::replay::{ReplayOptions, Replayed, Until};
 use rdbkit::replay::Now;
-use rdbkit::report::Level;
 
 use super::args::{InputArgs, Kind, ReplayArgs};
 use super::printer::Printer;
@@ -144,33 +143,15 @@ pub(crate) fn replay<'l>(
     strict: bool,
     printer: &Printer,
 ) -> Result<Replayed<'l>> {
-    let mut worst = None;
-    let replayed = log.replay(options, &mut |finding| {
-        let finding = finding.in_file(log.name());
-        let blame = finding.level == Level::Error || strict;
-        if blame && (worst.is_none() || finding.fault != Fault::Input) {
-            worst = Some(finding.fault);
-        }
-        printer.finding(&finding);
+    let replayed = log.replay_exactly(options, strict, &mut |finding| {
+        printer.finding(&finding.in_file(log.name()));
     })?;
-    log.check_unchanged()?;
     printer.phase(&format!(
         "{}: {} records replayed",
         log.name(),
         replayed.records
     ));
-    if replayed.exact && (!strict || worst.is_none()) {
-        return Ok(replayed);
-    }
-    let error = match worst {
-        Some(Fault::Input) => Error::new(ErrorKind::Damaged {
-            what: "the log cannot be replayed to its end",
-        }),
-        _ => Error::new(ErrorKind::Unsupported {
-            what: "a log that cannot be replayed exactly to its end".into(),
-        }),
-    };
-    Err(error.in_file(log.name()))
+    Ok(replayed)
 }
 
 /// Replays what can be replayed; what cannot is said.

@@ -73,12 +73,6 @@ impl Printer {
         }
     }
 
-    /// Says why something is not done, and what would have it done.
-    pub(crate) fn refusal(&self, text: &str, hint: &str) {
-        self.say(RED, "error", text);
-        self.say(CYAN, "hint", hint);
-    }
-
     /// Shows a finding while something else is being made.
     pub(crate) fn finding(&self, finding: &Finding) {
         let text = finding.to_string();
@@ -109,6 +103,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Code::UnknownType | Code::UnknownOpcode | Code::UnsupportedVersion | Code::Unsupported => {
             Some("`rdbkit --version` lists what this release reads")
         }
+        Code::DataLoss => Some("--allow-loss leaves it out; --report FILE says it to programs"),
         Code::BadMagic => Some("`rdbkit inspect` tells what kind of file it is; `--as` overrides"),
         _ => None,
     }

@@ -1,13 +1,14 @@
 //! `inspect` of a log: its parts, its commands, the keys most written.
 
 use std::collections::HashMap;
+use std::io;
 
 use crate::aof::{Event, LogReader};
 use crate::num::parse_i64;
-use crate::ops::compact_size::compact_size;
 use crate::ops::log::{Framed, Log};
 use crate::ops::replay::ReplayOptions;
-use crate::replay::table;
+use crate::ops::rewrite::Rewriter;
+use crate::replay::{Now, table};
 use crate::report::Finding;
 
 /// What `inspect` says about a log.
@@ -20,8 +21,7 @@ pub struct LogInspection {
     pub framed: Framed,
     /// The keys with the most bytes of commands, most first.
     pub hot_keys: Vec<HotKey>,
-    /// Bytes that a rewrite would leave, as [`compact_size`] counts them; none if the log
-    /// cannot be replayed exactly.
+    /// Bytes that a rewrite to commands would leave; none if the log cannot be replayed exactly.
     pub live_bytes: Option<u64>,
 }
 
@@ -149,10 +149,17 @@ pub fn inspect_log(
 /// What the framing did not say already, its caller does not want to hear.
 fn live_bytes(log: &Log, options: &ReplayOptions) -> Option<u64> {
     let replayed = log.replay(options, &mut |_| ()).ok()?;
-    let flavor = options.replay.flavor;
-    replayed
-        .exact
-        .then(|| compact_size(&replayed.replayer.store, flavor))
+    if !replayed.exact {
+        return None;
+    }
+    let (Now::At(now_ms) | Now::Annotated { or_ms: now_ms }) = options.replay.now;
+    let rewriter = Rewriter::new()
+        .preamble(false)
+        .allow_loss(true)
+        .now_ms(now_ms);
+    let plan = rewriter.plan(log, &replayed).ok()?;
+    let (_, rewritten) = plan.write(io::sink()).ok()?;
+    Some(rewritten.bytes)
 }
 
 fn first_key<'a>(command: &table::Command, args: &[&'a [u8]]) -> Option<&'a [u8]> {

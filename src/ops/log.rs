@@ -165,6 +165,40 @@ impl Log {
         Ok(replayed)
     }
 
+    /// Replays the log for a job that needs the whole dataset.
+    ///
+    /// # Errors
+    /// A keyspace that is not what a server would have, or under `strict` any warning: `report`
+    /// has heard why. A file that changed meanwhile.
+    pub fn replay_exactly(
+        &self,
+        options: &ReplayOptions,
+        strict: bool,
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<Replayed<'_>> {
+        let mut worst = None;
+        let replayed = self.replay(options, &mut |finding| {
+            let blame = finding.level == Level::Error || strict;
+            if blame && (worst.is_none() || finding.fault != Fault::Input) {
+                worst = Some(finding.fault);
+            }
+            report(finding);
+        })?;
+        self.check_unchanged()?;
+        if replayed.exact && (!strict || worst.is_none()) {
+            return Ok(replayed);
+        }
+        let error = match worst {
+            Some(Fault::Input) => Error::new(ErrorKind::Damaged {
+                what: "the log cannot be replayed to its end",
+            }),
+            _ => Error::new(ErrorKind::Unsupported {
+                what: "a log that cannot be replayed exactly to its end".into(),
+            }),
+        };
+        Err(error.in_file(&self.name))
+    }
+
     /// Reads only the framing, up to a place: records, annotations, transactions.
     pub fn frame(&self, until: Until, report: &mut dyn FnMut(Finding)) -> Framed {
         let mut framed = Framed::default();

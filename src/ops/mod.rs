@@ -1,13 +1,13 @@
 //! Whole jobs: what the program's commands do, as library functions.
 
 pub mod aof_write;
-pub mod compact_size;
 pub mod convert;
 pub mod diff;
 pub mod digest;
 pub mod export;
 pub mod export_store;
 mod fingerprint;
+pub mod form;
 pub mod import;
 pub mod inspect;
 pub mod inspect_log;
@@ -20,6 +20,7 @@ mod rdb_ledger;
 mod rdb_survey;
 pub mod rdb_write;
 pub mod replay;
+pub mod rewrite;
 pub mod selected;
 pub mod usual_target;
 pub mod value_checks;

@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use super::losses::{self, KeyPlace};
 use super::pipeline::{Pipe, Work};
-use super::rdb_write::{Form, WriteOptions};
+use super::rdb_write::WriteOptions;
 use super::selected::{is_entry_selected, is_selected};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result, escape_key};
 use crate::model::loss::{Loss, Losses, Note};
 use crate::rdb::object::Value;
 use crate::rdb::target::SlotHints;
@@ -52,11 +52,49 @@ impl Survey {
         self.aux.append(&mut part.aux);
     }
 
+    /// Refuses to lose data.
+    ///
+    /// # Errors
+    /// `data_loss`, with what would be lost.
+    pub fn refuse_loss(&self, options: &WriteOptions) -> Result<()> {
+        if !self.losses.loses_data() {
+            return Ok(());
+        }
+        let lost = describe(&self.losses);
+        let target = options.target;
+        let what = match options.form.is_commands() {
+            true => format!("a log of commands for {target} has no place for {lost}"),
+            false => format!("{target} has no place for {lost}"),
+        };
+        Err(Error::new(ErrorKind::DataLoss { what }))
+    }
+
     fn key(&mut self, db: u32, expires: bool) {
         let count = self.dbs.entry(db).or_default();
         count.keys += 1;
         count.expires += u64::from(expires);
     }
+}
+
+/// All data that is lost, with keys as examples.
+fn describe(losses: &Losses) -> String {
+    let kinds = losses.data.iter().map(|(loss, counted)| {
+        let examples: Vec<_> = counted
+            .examples
+            .iter()
+            .map(|(db, key)| format!("db {db} {}", escape_key(key)))
+            .collect();
+        let text = loss.describe(counted.count);
+        if examples.is_empty() {
+            return text;
+        }
+        let more = match counted.count > counted.examples.len() as u64 {
+            true => ", ..",
+            false => "",
+        };
+        format!("{text} ({}{more})", examples.join(", "))
+    });
+    kinds.collect::<Vec<_>>().join("; ")
 }
 
 /// Finds out what writing an RDB for a target would lose, and what its head must say.
@@ -154,7 +192,7 @@ impl Work for Surveyor<'_> {
 impl WriteOptions {
     /// Whether a log of commands is written.
     pub(super) fn writes_commands(&self) -> bool {
-        matches!(self.form, Form::Commands { .. })
+        self.form.is_commands()
     }
 
     pub(super) fn writes_slot_hints(&self) -> bool {

@@ -43,20 +43,7 @@ use crate::report::{Finding, Level, Tally};
 use crate::select::Selection;
 use crate::store::{Entry, Store};
 
-/// What becomes of the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// An RDB of its own.
-    Rdb,
-    /// The RDB that a log begins with.
-    Base,
-    /// Commands.
-    Commands {
-        /// When they are written, in milliseconds since 1970.
-        now_ms: i64,
-    },
-}
-
+pub use super::form::Form;
 pub use super::rdb_survey::{DbCount, Survey, survey_rdb, survey_store};
 
 /// What to write and how.

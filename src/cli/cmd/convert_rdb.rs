@@ -7,18 +7,17 @@ use rdbkit::aof::AofSet;
 use rdbkit::bytes::file_id::FileId;
 use rdbkit::bytes::sink::{OutputFile, OutputOptions};
 use rdbkit::bytes::source::Source as _;
-use rdbkit::error::{Error, ErrorKind, Result, escape_key};
+use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{ByteSource, Input, Kind, OpenOptions, Origin, Purpose};
-use rdbkit::model::loss::{Losses, Note};
+use rdbkit::model::loss::Note;
 use rdbkit::num::Flavor;
-use rdbkit::ops::aof_write::{write_keyspace, write_records};
+use rdbkit::ops::aof_write::write_records;
 use rdbkit::ops::import::header_of_json;
 use rdbkit::ops::json_to_rdb::rdb_of_json;
 use rdbkit::ops::log::Log;
 use rdbkit::ops::pipeline::{Pipe, Pipeline};
-use rdbkit::ops::rdb_write::{
-    Form, Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, survey_store,
-};
+use rdbkit::ops::rdb_write::{Form, Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb};
+use rdbkit::ops::rewrite::{Rewriter, Rewritten};
 use rdbkit::ops::usual_target::usual_target;
 use rdbkit::rdb::{ChecksumMode, DumpPayload, Encodings, PayloadReader, RdbReader, Target};
 use rdbkit::replay::Counters;
@@ -115,23 +114,19 @@ pub(super) struct Job<'a> {
     pub(super) reports: bool,
 }
 
-/// A log before it was written anew.
-#[derive(Clone, Copy)]
-struct Before {
-    bytes: u64,
-    commands: u64,
-}
-
 /// How a job ends if the output can be completed.
 struct End {
     exit: Exit,
     /// Of a log that is written anew.
-    before: Option<Before>,
+    rewritten: Option<Rewritten>,
 }
 
 impl End {
     fn of(exit: Exit) -> Self {
-        End { exit, before: None }
+        End {
+            exit,
+            rewritten: None,
+        }
     }
 }
 
@@ -156,39 +151,42 @@ impl<'a> Job<'a> {
 }
 
 impl Job<'_> {
+    /// Whether a log begins with an RDB, if that is not left to the release.
+    fn preamble(&self) -> Option<bool> {
+        let wanted = self.args.rdb.preamble.map(|wanted| wanted == YesNo::Yes);
+        match self.format {
+            // What is to be piped to a server is commands.
+            Format::Aof if !self.rewrites => Some(wanted.unwrap_or(false)),
+            _ => wanted,
+        }
+    }
+
     /// What to write for a release.
     fn form(&self, target: &Target) -> Result<Form> {
-        if self.format == Format::AofDir && !target.has_multi_part_logs() {
-            return Err(Error::usage(format!(
-                "{target} keeps its log in one file: write --to aof, or name another release with --target"
-            )));
-        }
-        let has_preamble = match (self.format, self.args.rdb.preamble) {
-            (Format::Aof | Format::AofDir, Some(wanted)) => wanted == YesNo::Yes,
-            (Format::AofDir, None) => true,
-            (Format::Aof, None) => self.rewrites && target.prefers_preamble(),
+        let has_parts = match self.format {
+            Format::Aof => false,
+            Format::AofDir => true,
             _ => return Ok(Form::Rdb),
         };
-        if has_preamble && !target.has_preamble() {
-            return Err(Error::usage(format!(
-                "{target} knows no log that begins with an RDB: leave --preamble out"
-            )));
+        Form::of_log(
+            target,
+            has_parts,
+            self.preamble(),
+            self.args.filter.now_ms(),
+        )
+    }
+
+    fn encodings(&self) -> Encodings {
+        match self.args.rdb.encoding {
+            Encoding::Default => Encodings::Default,
+            Encoding::Universal => Encodings::Universal,
         }
-        Ok(match has_preamble {
-            true => Form::Base,
-            false => Form::Commands {
-                now_ms: self.args.filter.now_ms(),
-            },
-        })
     }
 
     fn options(&self, target: &'static Target) -> Result<WriteOptions> {
         let mut options = WriteOptions::new(target);
         options.form = self.form(target)?;
-        options.encodings = match self.args.rdb.encoding {
-            Encoding::Default => Encodings::Default,
-            Encoding::Universal => Encodings::Universal,
-        };
+        options.encodings = self.encodings();
         options.selection = self.args.filter.selection()?;
         options.no_functions = self.args.no_functions;
         options.keep_going = self.args.keep_going;
@@ -281,7 +279,8 @@ impl Job<'_> {
         let named = header.as_ref().and_then(|header| header.flavor.as_deref());
         let cannot_write = |e| Error::io("cannot write a temporary file", e).in_file(origin.name());
         let file = tempfile::tempfile().map_err(cannot_write)?;
-        let mut file = rdb_of_json(text.data(), file).map_err(|error| origin.explain(error))?;
+        let mut file = rdb_of_json(text.data(), file)
+            .map_err(|error| explain(error, &origin, "a temporary file"))?;
         origin.check_unchanged()?;
         file.rewind().map_err(cannot_write)?;
         let options = OpenOptions::new().as_kind(Kind::Rdb);
@@ -292,9 +291,13 @@ impl Job<'_> {
             Some(target) => target,
             None => {
                 let since = Counters::default().since;
-                self.usual_target(origin.name(), since, false, |options| {
-                    survey_rdb(&mut RdbReader::from_slice(rdb.data()), options)
-                })?
+                let has_parts = self.format == Format::AofDir;
+                let target = usual_target(since, has_parts, |target| {
+                    let mut reader = RdbReader::from_slice(rdb.data());
+                    Ok(survey_rdb(&mut reader, &self.options(target)?)?.losses)
+                })?;
+                self.note_assumed(origin.name(), target);
+                target
             }
         };
         let mut options = self.options(target)?;
@@ -368,65 +371,60 @@ impl Job<'_> {
             true => open::replay_as_far(log, &replay, self.printer)?,
             false => open::replay(log, &replay, args.strict, self.printer)?,
         };
-        let store = &replayed.replayer.store;
-        let named = args.replay.release()?;
-        let target = match (self.target, named.or_else(|| log.writer())) {
-            (Some(target), _) => target,
-            (None, Some(flavor)) => Target::nearest(flavor).ok_or_else(|| {
-                Error::usage(format!(
-                    "{flavor} is no release to write for: name one with --target"
-                ))
-                .in_file(log.name())
-            })?,
-            (None, None) => {
-                let since = replayed.counters().since;
-                self.usual_target(log.name(), since, log.set.is_some(), |options| {
-                    Ok(survey_store(store, options))
-                })?
-            }
-        };
-        let options = self.options(target)?;
-        let mut survey = survey_store(store, &options);
-        survey.losses.merge(&replayed.losses);
-        if let Some(refused) = self.judge(log.name(), &options, &survey)? {
+        let plan = self.rewriter()?.plan(log, &replayed)?;
+        let options = plan.options();
+        if plan.is_target_assumed() {
+            self.note_assumed(log.name(), options.target);
+        }
+        if let Some(refused) = self.judge(log.name(), options, plan.survey())? {
             return Ok(refused);
         }
         let mut output = output;
         let name = output.name();
-        let (_, written) = write_keyspace(store, &options, &survey, &mut output)
+        let (_, rewritten) = plan
+            .write(&mut output)
             .map_err(|error| blame(error, log.name(), &name))?;
         let exit = if replayed.exact { Exit::Done } else { Exit::No };
-        let before = Before {
-            bytes: log.bytes(),
-            commands: replayed.records,
-        };
-        let before = self.rewrites.then_some(before);
         self.finish(
             log.name(),
             output,
-            &options,
-            &survey,
-            &written,
-            End { exit, before },
+            options,
+            plan.survey(),
+            &rewritten.written,
+            End {
+                exit,
+                rewritten: self.rewrites.then_some(rewritten),
+            },
         )
     }
 
-    /// The release for data that names none, seen in the commands of `since`.
-    fn usual_target(
-        &self,
-        name: &str,
-        since: (u16, u16),
-        has_parts: bool,
-        survey: impl Fn(&WriteOptions) -> Result<Survey>,
-    ) -> Result<&'static Target> {
-        let has_parts = has_parts || self.format == Format::AofDir;
-        let target = usual_target(since, has_parts, |target| {
-            Ok(survey(&self.options(target)?)?.losses)
-        })?;
+    /// How a log becomes what is wanted.
+    fn rewriter(&self) -> Result<Rewriter> {
+        let args = self.args;
+        let mut rewriter = Rewriter::new()
+            .base_of_set(self.format == Format::AofDir)
+            .now_ms(args.filter.now_ms())
+            .encodings(self.encodings())
+            .selection(args.filter.selection()?)
+            .no_functions(args.no_functions)
+            // What is lost has been judged before anything is written.
+            .allow_loss(true);
+        if self.format == Format::Rdb {
+            rewriter = rewriter.rdb();
+        } else if let Some(preamble) = self.preamble() {
+            rewriter = rewriter.preamble(preamble);
+        }
+        let named = args.replay.release()?;
+        Ok(match self.target.or(named.and_then(Target::nearest)) {
+            Some(target) => rewriter.target(target),
+            None => rewriter,
+        })
+    }
+
+    fn note_assumed(&self, name: &str, target: &Target) {
         self.printer.note(&format!(
             "{name}: does not say which release wrote it; written for {target} (--target)"
         ));
-        Ok(target)
     }
 
     fn open_output(
@@ -443,24 +441,16 @@ impl Job<'_> {
 
     /// Says what is lost; the exit if that must not be.
     fn judge(&self, name: &str, options: &WriteOptions, survey: &Survey) -> Result<Option<Exit>> {
-        let target = options.target;
-        let losses = &survey.losses;
-        if !losses.loses_data() {
+        let Err(error) = survey.refuse_loss(options) else {
             return Ok(None);
-        }
-        let has = match options.form {
-            Form::Commands { .. } => format!("a log of commands for {target} has"),
-            Form::Rdb | Form::Base => format!("{target} has"),
         };
-        let text = format!("{name}: {has} no place for {}", describe(losses));
+        let error = error.in_file(name);
         if self.args.rdb.allow_loss {
-            self.printer.warning(&text);
+            self.printer.warning(&error.to_string());
             return Ok(None);
         }
-        self.printer.refusal(
-            &text,
-            "--allow-loss leaves it out; --report FILE says it to programs",
-        );
+        self.printer.error(&error);
+        let target = options.target;
         let summary = Object::new()
             .string("verdict", "refused")
             .number("exit", Exit::No as u8)
@@ -479,7 +469,7 @@ impl Job<'_> {
         written: &Written,
         end: End,
     ) -> Result<Exit> {
-        let End { exit, before } = end;
+        let End { exit, rewritten } = end;
         let target = options.target;
         let bytes = output.commit()?;
         let exit = match written.damaged {
@@ -516,8 +506,8 @@ impl Job<'_> {
             .number("functions", written.functions)
             .number("commands", written.commands)
             .number("bytes", bytes);
-        let summary = match before {
-            Some(before) => self.compare(name, before, written, bytes, options, summary),
+        let summary = match rewritten {
+            Some(rewritten) => self.compare(name, &rewritten, options, summary),
             None => summary,
         };
         let mut survey = survey.clone();
@@ -530,37 +520,28 @@ impl Job<'_> {
     fn compare(
         &self,
         name: &str,
-        before: Before,
-        written: &Written,
-        bytes: u64,
+        rewritten: &Rewritten,
         options: &WriteOptions,
         summary: Object,
     ) -> Object {
-        // An RDB holds each key as if by one command.
-        let (needed, shown) = match options.form {
-            Form::Commands { .. } => (
-                written.commands,
-                format!("{} commands", grouped(written.commands)),
-            ),
-            Form::Rdb | Form::Base => (
-                written.keys,
-                format!("an RDB of {} keys", grouped(written.keys)),
-            ),
+        let needed = grouped(rewritten.commands);
+        let shown = match options.form {
+            Form::Commands { .. } => format!("{needed} commands"),
+            Form::Rdb | Form::Base => format!("an RDB of {needed} keys"),
         };
-        let dead = before.commands.saturating_sub(needed);
         let took = self.started.elapsed();
         self.printer.note(&format!(
             "{name}: {} bytes and {} commands became {} bytes and {shown}; {} dead commands dropped in {:.2} s",
-            grouped(before.bytes),
-            grouped(before.commands),
-            grouped(bytes),
-            grouped(dead),
+            grouped(rewritten.bytes_before),
+            grouped(rewritten.commands_before),
+            grouped(rewritten.bytes),
+            grouped(rewritten.dead_commands()),
             took.as_secs_f64()
         ));
         summary
-            .number("bytes_before", before.bytes)
-            .number("commands_before", before.commands)
-            .number("dead_commands", dead)
+            .number("bytes_before", rewritten.bytes_before)
+            .number("commands_before", rewritten.commands_before)
+            .number("dead_commands", rewritten.dead_commands())
             .number("took_ms", took.as_millis() as u64)
     }
 
@@ -630,26 +611,6 @@ impl Job<'_> {
         file.put(&text)?;
         file.commit().map(drop)
     }
-}
-
-/// All data that is lost, with keys as examples.
-fn describe(losses: &Losses) -> String {
-    let kinds = losses.data.iter().map(|(loss, counted)| {
-        let examples: Vec<_> = counted
-            .examples
-            .iter()
-            .map(|(db, key)| format!("db {db} {}", escape_key(key)))
-            .collect();
-        let text = loss.describe(counted.count);
-        match examples.is_empty() {
-            true => text,
-            false => format!("{text} ({}{})", examples.join(", "), {
-                let more = counted.count > counted.examples.len() as u64;
-                if more { ", .." } else { "" }
-            }),
-        }
-    });
-    kinds.collect::<Vec<_>>().join("; ")
 }
 
 /// Names the file to which an error belongs.
