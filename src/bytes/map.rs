@@ -162,6 +162,16 @@ pub fn install_interrupt_handler() -> io::Result<()> {
     Ok(())
 }
 
+/// Ends the program at once, without its temporary outputs: for a thread that finds that
+/// the others must not go on.
+#[cfg(feature = "cli")]
+pub fn abandon(exit: i32) -> ! {
+    #[cfg(unix)]
+    handler::abandon(exit);
+    #[cfg(not(unix))]
+    std::process::exit(exit)
+}
+
 #[cfg(all(unix, feature = "cli"))]
 mod handler {
     use std::io;
@@ -176,11 +186,6 @@ mod handler {
 
     /// Ends the program. Calls only what POSIX allows in a handler.
     extern "C" fn end(signal: libc::c_int) {
-        cleanup::for_each(|path| {
-            // SAFETY: the registry hands out C strings that are never freed; unlink is
-            // async-signal-safe, and a file that is gone is no harm.
-            unsafe { libc::unlink(path) };
-        });
         let exit = match signal {
             libc::SIGBUS => {
                 // SAFETY: the buffer is a constant of that length; write is async-signal-safe.
@@ -189,6 +194,16 @@ mod handler {
             }
             _ => EXIT_INTERRUPTED,
         };
+        abandon(exit)
+    }
+
+    /// Removes the temporary outputs and ends. Calls only what POSIX allows in a handler.
+    pub(super) fn abandon(exit: libc::c_int) -> ! {
+        cleanup::for_each(|path| {
+            // SAFETY: the registry hands out C strings that are never freed; unlink is
+            // async-signal-safe, and a file that is gone is no harm.
+            unsafe { libc::unlink(path) };
+        });
         // SAFETY: _exit is async-signal-safe and runs no destructors.
         unsafe { libc::_exit(exit) }
     }

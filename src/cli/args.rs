@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use rdbkit::ops::pipeline::Pipeline;
+use rdbkit::select::parse_size;
 
 /// The formats that `--version` lists.
 const FORMATS: &str = concat!(
@@ -56,13 +57,20 @@ pub(crate) struct Global {
     /// How many processors to use [default: all]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
+    /// Bound of anonymous memory, in bytes or with K, M or G; more ends with exit code 2
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_memory: Option<u64>,
 }
 
 impl Global {
     /// How a file is divided among threads.
     pub(crate) fn pipeline(&self) -> Pipeline {
         let jobs = self.jobs.or_else(|| available_parallelism().ok());
-        Pipeline::new(jobs.unwrap_or(NonZeroUsize::MIN))
+        let pipeline = Pipeline::new(jobs.unwrap_or(NonZeroUsize::MIN));
+        match self.max_memory {
+            None => pipeline,
+            Some(bytes) => pipeline.memory_bytes(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        }
     }
 }
 

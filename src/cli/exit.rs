@@ -18,6 +18,11 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The number that the system sees.
+    pub(crate) fn code(self) -> i32 {
+        self as i32
+    }
+
     /// The exit of several inputs: could not look beats no beats done.
     pub(crate) fn or(self, other: Exit) -> Exit {
         if other as u8 > self as u8 {

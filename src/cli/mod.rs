@@ -7,6 +7,7 @@ mod args;
 mod cmd;
 mod exit;
 mod filter;
+mod memory;
 mod open;
 mod printer;
 mod progress;
@@ -27,7 +28,10 @@ pub(crate) fn run() -> ExitCode {
         Err(refusal) => return exit::of_clap(&refusal),
     };
     let printer = Printer::new(&cli.global);
-    if let Err(error) = signals::install() {
+    let watched = cli.global.max_memory.map_or(Ok(()), |max_bytes| {
+        memory::watch(max_bytes, Printer::new(&cli.global))
+    });
+    if let Err(error) = signals::install().and(watched) {
         printer.error(&error);
         return Exit::Unable.into();
     }

@@ -152,17 +152,15 @@ pub struct Diff {
     functions: [BTreeMap<Vec<u8>, Vec<u8>>; 2],
 }
 
-/// How much memory rows may take before they go to a temporary file.
-const JOIN_MEMORY_BYTES: usize = 64 << 20;
-
 impl Diff {
     /// Begins.
     #[must_use]
     pub fn new(options: DiffOptions) -> Self {
+        let memory_bytes = options.pipeline.keyset_bytes();
         Diff {
             options,
             seeds: Seeds::default(),
-            join: Join::new(JOIN_MEMORY_BYTES),
+            join: Join::new(memory_bytes),
             keys: [0, 0],
             functions: Default::default(),
         }

@@ -12,7 +12,9 @@
 //! output of everything before it.
 //!
 //! Memory: while [`IN_FLIGHT_BYTES`] of the file are being decoded or wait to be emitted, no
-//! more are cut off, so at most one batch goes beyond; it is large only if one record is.
+//! more are cut off, so at most one batch goes beyond; it is large only if one record is. Of
+//! less memory than usual ([`Pipeline::memory_bytes`]) an eighth is in flight, and half is for
+//! the keys that were seen.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -22,6 +24,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::bytes::crc64::{Crc64, combine, crc64};
 use crate::bytes::source::Source;
 use crate::error::{Error, Result};
+use crate::keyset;
 use crate::rdb::reader::Batch;
 use crate::rdb::{Item, PayloadReader, RdbReader, ReadItems};
 
@@ -33,9 +36,12 @@ const IN_FLIGHT_BYTES: usize = 8 << 20;
 pub struct Pipeline {
     jobs: NonZeroUsize,
     batch_bytes: usize,
+    memory_bytes: usize,
 }
 
 impl Pipeline {
+    /// What all of it uses, beside large values.
+    const MEMORY_BYTES: usize = 64 << 20;
     /// As much of a file as is looked at in one go.
     const BATCH_BYTES: usize = 256 * 1024;
 
@@ -45,6 +51,7 @@ impl Pipeline {
         Pipeline {
             jobs,
             batch_bytes: Self::BATCH_BYTES,
+            memory_bytes: Self::MEMORY_BYTES,
         }
     }
 
@@ -61,6 +68,25 @@ impl Pipeline {
             batch_bytes: batch_bytes.max(1),
             ..self
         }
+    }
+
+    /// Uses no more memory than this for what is in flight and for the keys that were seen,
+    /// as far as that goes; more than 64 MiB makes no difference. Results do not depend on it.
+    #[must_use]
+    pub fn memory_bytes(self, memory_bytes: usize) -> Self {
+        Pipeline {
+            memory_bytes: memory_bytes.min(Self::MEMORY_BYTES),
+            ..self
+        }
+    }
+
+    fn in_flight_bytes(self) -> usize {
+        (self.memory_bytes / 8).clamp(1, IN_FLIGHT_BYTES)
+    }
+
+    /// What a [`KeySet`](keyset::KeySet) may use.
+    pub(crate) fn keyset_bytes(self) -> usize {
+        (self.memory_bytes / 2).min(keyset::DEFAULT_MEMORY_BYTES)
     }
 }
 
@@ -322,7 +348,7 @@ impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
                 if !is_leader || state.batches.is_empty() {
                     return None;
                 }
-            } else if state.in_flight_bytes < IN_FLIGHT_BYTES
+            } else if state.in_flight_bytes < self.pipeline.in_flight_bytes()
                 && let Some(cutter) = state.cutter.take()
             {
                 return Some(Task::Cut(cutter));

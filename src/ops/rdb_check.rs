@@ -8,7 +8,7 @@ use super::rdb_ledger::{Counts, Declared, Event, Ledger, Part, Reporter, Slot, r
 use super::value_checks::{ValueChecks, module_strings};
 use super::verify::{Verified, VerifyOptions};
 use crate::error::{Code, Context, Error, Flaw, Result, Value};
-use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet};
+use crate::keyset::{KeyHasher, KeySet};
 use crate::model::slot::key_slot;
 use crate::rdb::{Dialect, Family, Item, RdbString, Record};
 use crate::report::{Finding, Level, Tally};
@@ -31,7 +31,7 @@ pub fn verify_rdb(
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
     let start = reader.offset();
-    let mut keys = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+    let mut keys = KeySet::new(options.pipeline.keyset_bytes(), None);
     let mut ledger = Ledger {
         out: Reporter {
             tally: Tally::default(),

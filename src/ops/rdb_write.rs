@@ -25,7 +25,7 @@ use super::value_checks::ValueChecks;
 use super::vector_write;
 use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::keyset::{DEFAULT_MEMORY_BYTES, KeyHasher, KeySet};
+use crate::keyset::{KeyHasher, KeySet};
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ValueSink};
 use crate::num::Flavor;
@@ -242,7 +242,7 @@ pub(super) fn each_part(
 ) -> Result<Written> {
     let start = reader.offset();
     let mut written = Written::default();
-    let mut keys = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+    let mut keys = KeySet::new(options.pipeline.keyset_bytes(), None);
     let hashers = (keys.hasher(), KeyHasher::default());
     let can_look_back = reader.look_back().is_some();
     let make = || Copier::new(options, keeps, hashers.clone(), can_look_back);

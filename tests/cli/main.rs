@@ -6,6 +6,7 @@ mod exit_codes;
 mod filters;
 mod help;
 mod inputs;
+mod memory;
 mod outputs;
 mod program;
 mod rdb_output;
