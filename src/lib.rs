@@ -92,7 +92,27 @@
 //! assert_eq!(first_corrupt.unwrap().code().as_str(), "bad_listpack");
 //! ```
 //!
-//! `examples/` holds the same as programs.
+//! # Write values of one's own
+//!
+//! ```
+//! use rdbkit::model::ValueType;
+//! use rdbkit::model::sink::KeyHead;
+//! use rdbkit::rdb::{RdbWriter, Target};
+//!
+//! let target = Target::named("redis-7.2").unwrap();
+//! let mut writer = RdbWriter::new(Vec::new(), target)?;
+//! writer.key(&KeyHead::new(0, b"online", ValueType::Set), |value| {
+//!     value.element(b"ann");
+//!     value.element(b"bob");
+//! })?;
+//! let file = writer.finish()?;
+//! # assert!(file.starts_with(b"REDIS0011"));
+//! # Ok::<(), rdbkit::error::Error>(())
+//! ```
+//!
+//! [`aof::AofWriter`] writes commands, [`ops::rewrite::Rewriter`] a log anew.
+//!
+//! `examples/` holds more as programs.
 //!
 //! # Features
 //!

@@ -1,28 +1,15 @@
 //! From an input argument to something to read.
 
-use std::path::Path;
-
-use rdbkit::bytes::source::Source as _;
-use rdbkit::error::{Error, ErrorKind, Result};
-use rdbkit::input::{self, Expanded, Expansion, Input, OpenOptions, Purpose};
+use rdbkit::error::{Error, Result};
+use rdbkit::input::{self, Expanded, Expansion, Purpose};
 use rdbkit::num::Flavor;
-use rdbkit::ops::log::{Log, is_preamble, says_preamble};
+use rdbkit::ops::log::Log;
+pub(crate) use rdbkit::ops::opened::Opened;
 use rdbkit::ops::replay::{ReplayOptions, Replayed, Until};
 use rdbkit::replay::Now;
 
 use super::args::{InputArgs, Kind, ReplayArgs};
 use super::printer::Printer;
-
-/// An input that is open.
-#[derive(Debug)]
-pub(crate) enum Opened {
-    /// An RDB or a DUMP payload: one record after the other.
-    Records(Input),
-    /// A log, which has to be replayed.
-    Log(Log),
-    /// rdbkit's own JSON, all of it at hand.
-    Json(Input),
-}
 
 impl InputArgs {
     /// The kind that the flags name.
@@ -43,39 +30,7 @@ impl InputArgs {
 
     /// Opens what an argument stands for.
     pub(crate) fn open(&self, expanded: &Expanded) -> Result<Opened> {
-        let path: &Path = &expanded.path;
-        let kind = self.kind().or(expanded.kind);
-        if kind == Some(input::Kind::Manifest) {
-            return Log::open_set(path).map(Opened::Log);
-        }
-        let mut input = Input::open(path, &OpenOptions::new().map(true).as_kind(kind))?;
-        match input.origin().kind() {
-            input::Kind::Manifest => Log::open_set(path).map(Opened::Log),
-            input::Kind::Aof => Log::of_input(input).map(Opened::Log),
-            // A DUMP payload ends with its version, so all of it must be at hand.
-            input::Kind::DumpPayload => input.spooled().map(Opened::Records),
-            input::Kind::Rdb
-                if self.kind().is_none()
-                    && input.origin().framing().is_none()
-                    && says_preamble(input.peek()?) =>
-            {
-                let (origin, source) = input.spooled()?.into_parts();
-                let is_hybrid = is_preamble(source.data());
-                let input = Input::from_parts(origin, source);
-                match is_hybrid {
-                    true => Log::of_input(input).map(Opened::Log),
-                    false => Ok(Opened::Records(input)),
-                }
-            }
-            input::Kind::Rdb => Ok(Opened::Records(input)),
-            // Members come in any order, so a record is looked at twice.
-            input::Kind::Json => input.spooled().map(Opened::Json),
-            kind => {
-                let what = format!("{} as input", kind.name());
-                let error = Error::new(ErrorKind::Unsupported { what: what.into() });
-                Err(error.in_file(input.origin().name()))
-            }
-        }
+        Opened::of_expanded(expanded, self.kind())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::bytes::source::Source as _;
 use crate::error::{Code, Error, ErrorKind, Fault, Result};
 use crate::input::{ByteSource, Input, Kind, MappedSource, OpenOptions, Origin};
 use crate::num::Flavor;
+use crate::ops::opened::Opened;
 use crate::ops::replay::{LogPart, ReplayOptions, Replayed, Until, replay_log, writer_of};
 use crate::rdb::{ChecksumMode, Item, Items, RdbReader, RdbString, ReadItems as _};
 use crate::replay::Options;
@@ -31,6 +32,14 @@ struct LogFile {
 }
 
 impl Log {
+    /// Opens a log of any kind by its file, folder or manifest, or `-` for stdin.
+    ///
+    /// # Errors
+    /// Usage: it is no log. A manifest or a part that cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Log> {
+        Opened::of_path(path, None)?.into_log()
+    }
+
     /// Opens a set by its manifest, its folder or the data folder around it.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ pub mod inspect_log;
 pub mod json_to_rdb;
 pub mod log;
 pub mod losses;
+pub mod opened;
 pub mod pipeline;
 mod rdb_check;
 mod rdb_ledger;
