@@ -172,6 +172,8 @@ codes! {
     LimitExceeded = "limit_exceeded",
     /// The input changed while it was read.
     InputChanged = "input_changed",
+    /// A file that is to be replaced is in use.
+    InUse = "in_use",
     /// The operating system said no.
     Io = "io",
     /// The call makes no sense.
@@ -273,6 +275,11 @@ pub enum ErrorKind {
     },
     /// The input shrank or changed while it was read.
     InputChanged,
+    /// A file that is to be replaced is in use.
+    InUse {
+        /// Who uses it, and how that is known.
+        by: Cow<'static, str>,
+    },
     /// Reading or writing failed; see [`std::error::Error::source`].
     Io {
         /// What was being done.
@@ -382,6 +389,7 @@ impl ErrorKind {
             ErrorKind::ChecksumMismatch { .. } => Code::ChecksumMismatch,
             ErrorKind::LimitExceeded { .. } => Code::LimitExceeded,
             ErrorKind::InputChanged => Code::InputChanged,
+            ErrorKind::InUse { .. } => Code::InUse,
             ErrorKind::Io { .. } => Code::Io,
             ErrorKind::Usage(_) => Code::Usage,
             ErrorKind::Internal(_) => Code::Internal,
@@ -407,7 +415,7 @@ impl ErrorKind {
             | ErrorKind::UnknownType { known: Some(_), .. }
             | ErrorKind::Unsupported { .. } => Fault::Unsupported,
             ErrorKind::LimitExceeded { .. } => Fault::Limit,
-            ErrorKind::InputChanged | ErrorKind::Io { .. } => Fault::Io,
+            ErrorKind::InputChanged | ErrorKind::InUse { .. } | ErrorKind::Io { .. } => Fault::Io,
             ErrorKind::Usage(_) => Fault::Usage,
             ErrorKind::Internal(_) => Fault::Internal,
         }
@@ -525,6 +533,7 @@ impl fmt::Display for ErrorKind {
                 write!(f, "limit exceeded: {what} is at most {limit}")
             }
             ErrorKind::InputChanged => f.write_str("the input changed while it was read"),
+            ErrorKind::InUse { by } => write!(f, "is in use: {by}"),
             ErrorKind::Io { doing } => f.write_str(doing),
             ErrorKind::Usage(message) => f.write_str(message),
             ErrorKind::Internal(message) => write!(f, "internal error: {message}"),

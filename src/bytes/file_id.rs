@@ -6,7 +6,8 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -122,6 +123,17 @@ impl FileStamp {
         #[cfg(not(unix))]
         return !path.exists();
     }
+}
+
+/// A regular file that is open, how it was when it was opened, and its name then.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    /// The open file.
+    pub file: Arc<File>,
+    /// How it was.
+    pub stamp: FileStamp,
+    /// Its name; none if it was handed over open.
+    pub path: Option<PathBuf>,
 }
 
 #[cfg(test)]

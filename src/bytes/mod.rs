@@ -3,8 +3,10 @@
 pub(crate) mod cleanup;
 pub mod crc16;
 pub mod crc64;
+pub mod disk;
 pub mod double;
 pub mod file_id;
+pub mod lease;
 pub mod lzf;
 pub mod map;
 pub mod sink;

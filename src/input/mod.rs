@@ -35,7 +35,7 @@ mod source;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -45,7 +45,7 @@ pub use framing::Framing;
 pub use kind::Kind;
 pub use source::{ByteSource, MappedSource};
 
-use crate::bytes::file_id::{FileId, FileStamp, display_path};
+use crate::bytes::file_id::{FileId, FileStamp, OpenFile, display_path};
 use crate::bytes::map::Map;
 use crate::bytes::source::{Source, StreamSource};
 use crate::error::{Error, ErrorKind, Fault, Result};
@@ -99,14 +99,6 @@ pub struct Origin {
     base_offset: u64,
     progress: Progress,
     file: Option<OpenFile>,
-}
-
-/// A regular file that is being read.
-#[derive(Clone, Debug)]
-struct OpenFile {
-    file: Arc<File>,
-    stamp: FileStamp,
-    path: Option<PathBuf>,
 }
 
 /// How far reading is, for a progress bar; clones watch the same input.
@@ -423,6 +415,12 @@ impl Origin {
     #[must_use]
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// The file that is read, if it is a regular one.
+    #[must_use]
+    pub fn open_file(&self) -> Option<&OpenFile> {
+        self.file.as_ref()
     }
 
     /// Which file it is, to refuse it as an output.
