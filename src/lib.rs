@@ -21,6 +21,7 @@
 //! | which commands make a key | [`aof::rewrite`] |
 //! | how an RDB comes into being, a log of commands, a multi-part set | [`rdb::writer`], [`aof::command_writer`], [`aof::writer`] |
 //! | how a log is written anew | [`ops::rewrite`] |
+//! | how a log is replaced where it lies | [`aof::in_place`] |
 //! | what a command of a log does | [`replay`], one table and one file per family |
 //! | DEBUG DIGEST | [`store::digest`] |
 //! | what an input is, compression, replication framing | [`input`] |

@@ -423,7 +423,7 @@ impl AofSet {
 }
 
 /// Reads `<prefix>.<seq>.base.rdb`, `….base.aof` and `….incr.aof`.
-fn part_name(name: &[u8], prefix: &[u8]) -> Option<(PartKind, i64)> {
+pub(super) fn part_name(name: &[u8], prefix: &[u8]) -> Option<(PartKind, i64)> {
     let rest = name.strip_prefix(prefix)?.strip_prefix(b".")?;
     let dot = rest.iter().position(|b| *b == b'.')?;
     let seq = std::str::from_utf8(&rest[..dot]).ok()?.parse().ok()?;
@@ -452,7 +452,7 @@ fn regular_len(path: &Path) -> Result<Option<u64>> {
 }
 
 /// The files of a folder by name, folders left out.
-fn list(dir: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).map_err(|e| io(dir, e))? {
         let path = entry.map_err(|e| io(dir, e))?.path();
@@ -481,19 +481,19 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn parent(path: &Path) -> PathBuf {
+pub(super) fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
         _ => PathBuf::from("."),
     }
 }
 
-fn file_name(path: &Path) -> &[u8] {
+pub(super) fn file_name(path: &Path) -> &[u8] {
     path.file_name().map_or(b"", OsStr::as_encoded_bytes)
 }
 
 /// A name of the manifest as the system takes it.
-fn os_str(name: &[u8]) -> PathBuf {
+pub(super) fn os_str(name: &[u8]) -> PathBuf {
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt;

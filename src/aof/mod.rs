@@ -11,11 +11,13 @@
 //! | which commands make a key? | [`rewrite`] |
 //! | how does a log of commands come into being? | [`command_writer`] |
 //! | how does a multi-part set? | [`writer`] |
+//! | how is a log replaced by its compact form where it lies? | [`in_place`] |
 
 pub mod annotation;
 pub mod batch;
 pub mod command_writer;
 pub mod end;
+pub mod in_place;
 pub mod layout;
 pub mod manifest;
 pub mod reader;
@@ -27,6 +29,7 @@ pub mod writer;
 pub use batch::Batch;
 pub use command_writer::AofWriter;
 pub use end::{End, EndKind};
+pub use in_place::InPlace;
 pub use layout::AofSet;
 pub use manifest::Manifest;
 pub use reader::{Event, LogReader};

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use crate::aof::{AofSet, LogReader, LogStats};
-use crate::bytes::file_id::FileId;
+use crate::aof::in_place::{self, Claim};
+use crate::aof::writer::BaseForm;
+use crate::aof::{AofSet, InPlace, LogReader, LogStats};
+use crate::bytes::file_id::{FileId, OpenFile};
 use crate::bytes::source::Source as _;
 use crate::error::{Code, Error, ErrorKind, Fault, Result};
 use crate::input::{ByteSource, Input, Kind, MappedSource, OpenOptions, Origin};
@@ -251,6 +253,34 @@ impl Log {
         framed
     }
 
+    /// Begins to replace the log where it lies; what is written then is its new base in the
+    /// form of a set, or its new file.
+    ///
+    /// The claim must have been made before the log was opened, and the log opened by its path.
+    ///
+    /// # Errors
+    /// Usage: a log that is compressed, framed or no regular file cannot be replaced. Else as
+    /// [`InPlace::of_set`] and [`InPlace::of_file`].
+    pub fn in_place(
+        &self,
+        claim: Claim,
+        form: BaseForm,
+        options: in_place::Options,
+    ) -> Result<InPlace> {
+        let mut files = Vec::with_capacity(self.files.len());
+        for file in &self.files {
+            files.push(file.as_it_lies()?);
+        }
+        match (&self.set, files.pop()) {
+            (Some(set), last) => {
+                files.extend(last);
+                InPlace::of_set(claim, set, files, form, options)
+            }
+            (None, Some(file)) => InPlace::of_file(claim, file, options),
+            (None, None) => Err(Error::new(ErrorKind::Internal("a log has a file"))),
+        }
+    }
+
     /// Checks that every file is as it was when it was opened.
     ///
     /// # Errors
@@ -275,6 +305,18 @@ impl LogFile {
     fn in_part(&self, mut finding: Finding) -> Finding {
         finding.place.part.clone_from(&self.part);
         finding
+    }
+
+    /// The file, if its bytes are those of the log.
+    fn as_it_lies(&self) -> Result<OpenFile> {
+        let what = match self.origin.open_file() {
+            Some(_) if self.origin.compression().is_some() => "is compressed",
+            Some(_) if self.origin.framing().is_some() => "has the framing of replication",
+            Some(file) => return Ok(file.clone()),
+            None => "is no regular file",
+        };
+        let error = Error::usage(format!("{what}: write it anew to another place"));
+        Err(error.in_file(self.origin.name()))
     }
 
     fn open(input: Input, part: Option<String>) -> Result<LogFile> {

@@ -15,6 +15,7 @@
 //! | `compare.rs` | compares those keys with another server's, and with JSON |
 //! | `same.rs` | whether two RDBs hold the same keys |
 //! | `filled.rs` | a full server, its file and its keys in one step |
+//! | `in_place.rs` | a log replaced where it lies |
 //!
 //! A test over the real servers looks like this:
 //!
@@ -40,6 +41,7 @@ pub(crate) mod every;
 pub(crate) mod expect;
 pub(crate) mod families;
 pub(crate) mod filled;
+pub(crate) mod in_place;
 pub(crate) mod replayed;
 pub(crate) mod resp;
 pub(crate) mod rng;
