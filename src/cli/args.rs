@@ -106,8 +106,13 @@ Examples:
   rdbkit rewrite appendonlydir -o new/appendonlydir/      a set of parts stays one
   rdbkit rewrite appendonly.aof -o - --preamble no        commands only
   rdbkit rewrite appendonlydir -o old.aof --until ts:1700000000
+  rdbkit rewrite --in-place appendonlydir                 the server must be stopped
 
-The input stays as it is. Damaged input ends with exit code 1 and leaves no output."
+With -o the input stays as it is. Damaged input ends with exit code 1 and leaves no output.
+With --in-place the log is replaced in such an order that a server that starts after a crash at
+any moment loses nothing. A log that is open in another process is refused (exit code 2), which
+leases of Linux tell; where the file system has none, --force-offline says that no server runs.
+What leaves data out (--until, filters, --keep-going) needs --allow-loss then."
     )]
     Rewrite(RewriteArgs),
     /// Show what a file holds
@@ -313,10 +318,22 @@ pub(crate) struct RewriteArgs {
     /// A log, its folder or manifest, or - for stdin
     pub(crate) input: String,
     /// Where to write: a file, or with a / at its end a folder [its kind: the input's]
-    #[arg(short, long, value_name = "OUT")]
-    pub(crate) output: String,
-    /// Overwrite OUT
+    #[arg(
+        short,
+        long,
+        value_name = "OUT",
+        required_unless_present = "in_place",
+        conflicts_with = "in_place"
+    )]
+    pub(crate) output: Option<String>,
+    /// Replace the log where it lies; no server may have it open
     #[arg(long)]
+    pub(crate) in_place: bool,
+    /// With --in-place: go on where it cannot be known that no server has the log open
+    #[arg(long, requires = "in_place")]
+    pub(crate) force_offline: bool,
+    /// Overwrite OUT
+    #[arg(long, conflicts_with = "in_place")]
     pub(crate) force: bool,
     /// Leave functions out
     #[arg(long)]

@@ -363,10 +363,15 @@ impl Job<'_> {
 
     /// Writes the dataset that a log leaves.
     pub(super) fn log(&self, log: &Log) -> Result<Exit> {
+        let output = self.open_output(log.file_ids(), log.set.as_ref())?;
+        self.log_to(log, output)
+    }
+
+    /// Writes the dataset that a log leaves to an output that is open.
+    pub(super) fn log_to(&self, log: &Log, output: Destination) -> Result<Exit> {
         let args = self.args;
         let mut replay = args.replay.options(args.filter.now, log)?;
         replay.keep_going = args.keep_going;
-        let output = self.open_output(log.file_ids(), log.set.as_ref())?;
         let replayed = match args.keep_going {
             true => open::replay_as_far(log, &replay, self.printer)?,
             false => open::replay(log, &replay, args.strict, self.printer)?,
@@ -471,7 +476,7 @@ impl Job<'_> {
     ) -> Result<Exit> {
         let End { exit, rewritten } = end;
         let target = options.target;
-        let bytes = output.commit()?;
+        let bytes = output.commit(self.printer)?;
         let exit = match written.damaged {
             0 => exit,
             _ => Exit::No,

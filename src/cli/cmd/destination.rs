@@ -1,15 +1,16 @@
-//! Where what a server loads goes: one file, or a folder of parts.
+//! Where what a server loads goes: one file, a folder of parts, or the place of the log that is read.
 
 use std::io::{self, Write};
 
 use rdbkit::aof::writer::{BaseForm, DEFAULT_PREFIX};
-use rdbkit::aof::{AofFolder, AofSet};
-use rdbkit::bytes::file_id::FileId;
+use rdbkit::aof::{AofFolder, AofSet, InPlace};
+use rdbkit::bytes::file_id::{FileId, display_path};
 use rdbkit::bytes::sink::OutputFile;
 use rdbkit::error::{Error, Result};
 
 use super::convert::output;
 use crate::cli::args::{ConvertArgs, Format, YesNo};
+use crate::cli::printer::Printer;
 
 /// An output that is whole under its name, or not there at all.
 pub(super) enum Destination {
@@ -17,6 +18,8 @@ pub(super) enum Destination {
     File(OutputFile),
     /// A multi-part set.
     Folder(AofFolder),
+    /// The log that is read.
+    InPlace(InPlace),
 }
 
 impl Destination {
@@ -63,14 +66,23 @@ impl Destination {
         match self {
             Destination::File(file) => file.name().to_owned(),
             Destination::Folder(folder) => folder.name(),
+            Destination::InPlace(log) => log.name(),
         }
     }
 
     /// Makes it appear under its name, and returns its length.
-    pub(super) fn commit(self) -> Result<u64> {
+    pub(super) fn commit(self, printer: &Printer) -> Result<u64> {
         match self {
             Destination::File(file) => file.commit(),
             Destination::Folder(folder) => folder.commit(),
+            Destination::InPlace(log) => {
+                let replaced = log.commit()?;
+                for (path, error) in &replaced.left {
+                    let name = display_path(path);
+                    printer.warning(&format!("{name}: could not be tidied up: {error}"));
+                }
+                Ok(replaced.bytes)
+            }
         }
     }
 }
@@ -80,6 +92,7 @@ impl Write for Destination {
         match self {
             Destination::File(file) => file.write(bytes),
             Destination::Folder(folder) => folder.write(bytes),
+            Destination::InPlace(log) => log.write(bytes),
         }
     }
 
@@ -87,6 +100,7 @@ impl Write for Destination {
         match self {
             Destination::File(file) => file.flush(),
             Destination::Folder(folder) => folder.flush(),
+            Destination::InPlace(log) => log.flush(),
         }
     }
 }

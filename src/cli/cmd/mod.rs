@@ -6,6 +6,7 @@ mod destination;
 pub(crate) mod diff;
 pub(crate) mod digest;
 pub(crate) mod docs;
+mod in_place;
 pub(crate) mod inspect;
 pub(crate) mod rewrite;
 pub(crate) mod verify;

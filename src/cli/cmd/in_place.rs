@@ -1,0 +1,80 @@
+//! `rewrite --in-place`: what it refuses, and the form that it chooses.
+
+use rdbkit::aof::InPlace;
+use rdbkit::aof::in_place::{Claim, Options};
+use rdbkit::aof::writer::BaseForm;
+use rdbkit::error::{Error, Result};
+use rdbkit::ops::log::Log;
+
+use crate::cli::args::{FilterArgs, RdbArgs, RewriteArgs, YesNo};
+
+/// Refuses to leave data out of the only copy of it, unless that is allowed.
+pub(super) fn refuse_silent_loss(args: &RewriteArgs) -> Result<()> {
+    let flag = match args {
+        _ if args.rdb.allow_loss => None,
+        _ if args.replay.until.is_some() => Some("--until"),
+        _ if args.no_functions => Some("--no-functions"),
+        _ if args.keep_going => Some("--keep-going"),
+        _ => filter_of(&args.filter),
+    };
+    match flag {
+        None => Ok(()),
+        Some(flag) => Err(Error::usage(format!(
+            "{flag} with --in-place leaves data out of the only copy: add --allow-loss, or write to another place with -o"
+        ))),
+    }
+}
+
+/// A filter that is set.
+fn filter_of(filter: &FilterArgs) -> Option<&'static str> {
+    // All of them, so that a new one is not forgotten.
+    let FilterArgs {
+        db,
+        key,
+        key_regex,
+        not_key,
+        value_type,
+        ttl,
+        size,
+        slot,
+        sample,
+        drop_expired,
+        now: _,
+    } = filter;
+    let flags = [
+        (!db.is_empty(), "--db"),
+        (!key.is_empty(), "--key"),
+        (!key_regex.is_empty(), "--key-regex"),
+        (!not_key.is_empty(), "--not-key"),
+        (!value_type.is_empty(), "--type"),
+        (!ttl.is_empty(), "--ttl"),
+        (!size.is_empty(), "--size"),
+        (!slot.is_empty(), "--slot"),
+        (sample.is_some(), "--sample"),
+        (*drop_expired, "--drop-expired"),
+    ];
+    flags
+        .iter()
+        .find(|(is_set, _)| *is_set)
+        .map(|(_, flag)| *flag)
+}
+
+/// Begins to replace the log.
+pub(super) fn begin(
+    args: &RewriteArgs,
+    claim: Claim,
+    log: &Log,
+    rdb: &mut RdbArgs,
+) -> Result<InPlace> {
+    // Which release wrote a log of commands alone is not known; an RDB of a newer one would
+    // keep it from starting, while it knows the commands.
+    if rdb.preamble.is_none() && rdb.target.is_none() && log.writer().is_none() {
+        rdb.preamble = Some(YesNo::No);
+    }
+    let form = match rdb.preamble {
+        Some(YesNo::No) => BaseForm::Commands,
+        Some(YesNo::Yes) | None => BaseForm::Rdb,
+    };
+    let options = Options::new().force_offline(args.force_offline);
+    log.in_place(claim, form, options)
+}
