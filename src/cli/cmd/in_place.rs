@@ -68,7 +68,8 @@ pub(super) fn begin(
 ) -> Result<InPlace> {
     // Which release wrote a log of commands alone is not known; an RDB of a newer one would
     // keep it from starting, while it knows the commands.
-    if rdb.preamble.is_none() && rdb.target.is_none() && log.writer().is_none() {
+    let named = rdb.target.is_some() || args.replay.release()?.or_else(|| log.writer()).is_some();
+    if rdb.preamble.is_none() && !named {
         rdb.preamble = Some(YesNo::No);
     }
     let form = match rdb.preamble {
