@@ -6,10 +6,8 @@ use rdbkit::aof::in_place::{Claim, Options, Replaced};
 use rdbkit::aof::writer::BaseForm;
 use rdbkit::error::Result;
 use rdbkit::input::{Input, Kind, OpenOptions, Purpose, expand};
-use rdbkit::ops::aof_write::write_keyspace;
 use rdbkit::ops::log::Log;
-use rdbkit::ops::rdb_write::{Form, WriteOptions, survey_store};
-use rdbkit::ops::replay::ReplayOptions;
+use rdbkit::ops::rewrite::Rewriter;
 
 use super::same::target_of;
 use super::server::Release;
@@ -49,20 +47,19 @@ pub(crate) fn rewrite_and(
 ) -> Result<Replaced> {
     let claim = Claim::lock(&opened_by(log), false)?;
     let log = open(&claim)?;
-    let (base, form) = match preamble {
-        true => (BaseForm::Rdb, Form::Base),
-        false => (BaseForm::Commands, Form::Commands { now_ms: 0 }),
+    let base = match preamble {
+        true => BaseForm::Rdb,
+        false => BaseForm::Commands,
     };
-    let mut output = log.in_place(claim, base, options)?;
-    let replayed = log.replay(&ReplayOptions::default(), &mut |finding| {
+    let output = log.in_place(claim, base, options)?;
+    let rewriter = Rewriter::new()
+        .target(target_of(release))
+        .preamble(preamble)
+        .base_of_set(log.set.is_some());
+    let (output, _) = rewriter.rewrite(&log, output, &mut |finding| {
         let is_leftover = matches!(finding.code.as_str(), "orphan_part" | "rewrite_temp");
         assert!(is_leftover, "{finding}");
     })?;
-    let mut options = WriteOptions::new(target_of(release));
-    options.form = form;
-    let store = &replayed.replayer.store;
-    let survey = survey_store(store, &options);
-    write_keyspace(store, &options, &survey, &mut output)?;
     meanwhile();
     output.commit()
 }
