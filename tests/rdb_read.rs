@@ -5,6 +5,7 @@ mod util;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::ops::digest::{DigestOptions, digest_rdb};
 use rdbkit::ops::export::export_record;
+use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
 use rdbkit::rdb::{Item, RdbReader, ReadItems as _, Scratch};
 use util::compare::json_differences;
@@ -53,6 +54,7 @@ fn round(release: Release, seed: u64) {
         flavor: None,
         now_ms: 0,
         per_key: false,
+        pipeline: Pipeline::default(),
     };
     let digested = digest_rdb(
         &mut RdbReader::from_slice(&rdb),

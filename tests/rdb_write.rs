@@ -20,6 +20,7 @@ use rdbkit::model::stream::{Group, StreamId, StreamState};
 use rdbkit::num::Flavor;
 use rdbkit::ops::digest::{DigestOptions, digest_rdb, digest_store};
 use rdbkit::ops::log::Log;
+use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::rdb_write::{
     Source, Survey, WriteOptions, Written, copy_rdb, survey_rdb, survey_store, write_rdb,
     write_store,
@@ -63,6 +64,7 @@ fn digest(bytes: &[u8], flavor: Flavor, wants: impl Fn(&Record<'_>) -> bool) -> 
         flavor: Some(flavor),
         now_ms: 1_800_000_000_000,
         per_key: false,
+        pipeline: Pipeline::default(),
     };
     let mut reader = RdbReader::from_slice(bytes);
     let digested = digest_rdb(&mut reader, options, |record| Ok(wants(record)), |_| Ok(()));
@@ -223,6 +225,7 @@ fn log_becomes_rdb(source: Release, targets: &[Release], seed: u64) {
             flavor: Some(target.flavor()),
             now_ms: 1_800_000_000_000,
             per_key: false,
+            pipeline: Pipeline::default(),
         };
         let wants = |_: u32, _: &[u8], entry: &Entry<'_>| match entry.value {
             Stored::Stream(_) => release.has_streams(),

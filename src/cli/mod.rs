@@ -38,9 +38,9 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match &cli.command {
         Command::Convert(args) => cmd::convert::run(args, cli.global.pipeline(), &printer),
         Command::Rewrite(args) => cmd::rewrite::run(args, cli.global.pipeline(), &printer),
-        Command::Inspect(args) => cmd::inspect::run(args, &printer),
+        Command::Inspect(args) => cmd::inspect::run(args, cli.global.pipeline(), &printer),
         Command::Verify(args) => cmd::verify::run(args, cli.global.pipeline(), &printer),
-        Command::Digest(args) => cmd::digest::run(args, &printer),
+        Command::Digest(args) => cmd::digest::run(args, cli.global.pipeline(), &printer),
         Command::Diff(args) => cmd::diff::run(args, cli.global.pipeline(), &printer),
         Command::Completions(args) => cmd::docs::completions(args),
         Command::Man(args) => cmd::docs::man(args),

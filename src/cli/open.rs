@@ -5,6 +5,7 @@ use rdbkit::input::{self, Expanded, Expansion, Purpose};
 use rdbkit::num::Flavor;
 use rdbkit::ops::log::Log;
 pub(crate) use rdbkit::ops::opened::Opened;
+use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::replay::{ReplayOptions, Replayed, Until};
 use rdbkit::replay::Now;
 
@@ -36,8 +37,14 @@ impl InputArgs {
 
 impl ReplayArgs {
     /// How to replay a log.
-    pub(crate) fn options(&self, now_ms: Option<i64>, log: &Log) -> Result<ReplayOptions> {
+    pub(crate) fn options(
+        &self,
+        now_ms: Option<i64>,
+        log: &Log,
+        pipeline: Pipeline,
+    ) -> Result<ReplayOptions> {
         let mut options = ReplayOptions::default();
+        options.pipeline = pipeline;
         if let Some(text) = &self.until {
             options.until = parse_until(text)?;
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::export::export_record;
 use super::export_store::export_entry;
+use super::pipeline::Pipeline;
 use crate::bytes::Text;
 use crate::error::Result;
 use crate::model::ValueType;
@@ -66,6 +67,8 @@ pub struct DigestOptions {
     pub now_ms: i64,
     /// Whether each key's own digest is wanted too.
     pub per_key: bool,
+    /// How many threads there are. The digest does not depend on it.
+    pub pipeline: Pipeline,
 }
 
 /// Which key a line of `--per-key` is about.

@@ -8,6 +8,7 @@ pub mod export;
 pub mod export_store;
 mod fingerprint;
 pub mod form;
+mod heard;
 pub mod import;
 pub mod inspect;
 pub mod inspect_log;
@@ -23,6 +24,9 @@ pub mod rdb_write;
 pub mod replay;
 pub mod rewrite;
 pub mod selected;
+mod shards;
+#[cfg(test)]
+mod shards_tests;
 pub mod usual_target;
 pub mod value_checks;
 mod vector_write;

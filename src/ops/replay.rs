@@ -3,16 +3,23 @@
 //! A command that its server would have refused is reported and replay goes on, as
 //! servers do. What servers stop at, and what this program cannot replay, ends the
 //! replay: the store then holds the state before it, and [`Replayed::exact`] is false.
+//!
+//! A large log is replayed in parts of the keyspace ([`super::shards`]), by several threads
+//! if they are there. If it then has to end at something that a part found while others went
+//! on, it is replayed once more up to there, in one piece.
 
+use super::heard::{Heard, finding, told};
+use super::pipeline::Pipeline;
+use super::shards::{Divided, Shards};
 use crate::aof::annotation::Annotation;
 use crate::aof::layout::Content;
 use crate::aof::{Batch, Event, LogReader};
-use crate::error::{Code, Context, Error, Fault, Result};
+use crate::error::{Code, Context, Error, ErrorKind, Fault, Result};
 use crate::model::loss::{Loss, Losses, Note};
 use crate::num::Flavor;
 use crate::rdb::{Dialect, Item, Items, RdbString, Record, Scratch};
 use crate::replay::txn::{Rejected, Transactions};
-use crate::replay::{Counters, Loaded, Options, Reject, Replayer};
+use crate::replay::{Counters, Loaded, Options, Replayer};
 use crate::report::{Finding, Level, Tally};
 use crate::store::warm;
 
@@ -55,7 +62,7 @@ impl Until {
 }
 
 /// How to replay a log.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ReplayOptions {
     /// How commands act.
@@ -64,6 +71,23 @@ pub struct ReplayOptions {
     pub until: Until,
     /// Go on after what servers or this program cannot replay, leaving it out.
     pub keep_going: bool,
+    /// How many threads there are. Results do not depend on it.
+    pub pipeline: Pipeline,
+    /// Bytes from which on a log is replayed in parts, if it has many commands for each key
+    /// that is there before it. Only the order of the keys depends on it.
+    pub divide_from_bytes: usize,
+}
+
+impl Default for ReplayOptions {
+    fn default() -> Self {
+        ReplayOptions {
+            replay: Options::default(),
+            until: Until::End,
+            keep_going: false,
+            pipeline: Pipeline::default(),
+            divide_from_bytes: 4 << 20,
+        }
+    }
 }
 
 /// One file of a log, in memory.
@@ -143,6 +167,56 @@ pub fn replay_log<'a>(
     options: &ReplayOptions,
     report: &mut dyn FnMut(Finding),
 ) -> Result<Replayed<'a>> {
+    let mut said = 0;
+    let mut count = |finding| {
+        said += 1;
+        report(finding);
+    };
+    let mut replayed = match replay_parts(parts, options, true, &mut count)? {
+        Ended::AtPlace(replayed) => replayed,
+        Ended::Beyond => {
+            let mut rest = |finding| match said {
+                0 => report(finding),
+                _ => said -= 1,
+            };
+            match replay_parts(parts, options, false, &mut rest)? {
+                Ended::AtPlace(replayed) => replayed,
+                Ended::Beyond => return Err(Error::new(ErrorKind::Internal("a replay in parts"))),
+            }
+        }
+    };
+    if matches!(options.until, Until::Timestamp(_)) && replayed.annotations == 0 {
+        let finding = finding(
+            Level::Warning,
+            Code::Usage,
+            Fault::Usage,
+            Context::default(),
+            "no annotation says what time it was: the whole log was replayed".into(),
+        );
+        replayed.tally.add(&finding);
+        report(finding);
+    }
+    Ok(replayed)
+}
+
+/// How a replay ended.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of them, and it is moved once"
+)]
+enum Ended<'a> {
+    /// Where it had to.
+    AtPlace(Replayed<'a>),
+    /// Too late: commands behind the place may have been carried out.
+    Beyond,
+}
+
+fn replay_parts<'a>(
+    parts: &[LogPart<'a>],
+    options: &ReplayOptions,
+    divides: bool,
+    report: &mut dyn FnMut(Finding),
+) -> Result<Ended<'a>> {
     let mut driver = Driver {
         options,
         report,
@@ -160,6 +234,9 @@ pub fn replay_log<'a>(
         },
         part: None,
         part_start: 0,
+        divides,
+        shards: None,
+        is_beyond: false,
     };
     for (at, part) in parts.iter().enumerate() {
         driver.part.clone_from(&part.name);
@@ -168,31 +245,10 @@ pub fn replay_log<'a>(
         }
         driver.part_start += part.bytes.len() as u64;
     }
-    let mut replayed = driver.replayed;
-    if matches!(options.until, Until::Timestamp(_)) && replayed.annotations == 0 {
-        let finding = finding(
-            Level::Warning,
-            Code::Usage,
-            Fault::Usage,
-            Context::default(),
-            "no annotation says what time it was: the whole log was replayed".into(),
-        );
-        replayed.tally.add(&finding);
-        report(finding);
-    }
-    Ok(replayed)
-}
-
-fn finding(level: Level, code: Code, fault: Fault, place: Context, message: String) -> Finding {
-    Finding {
-        level,
-        code,
-        fault,
-        place,
-        expected: None,
-        found: None,
-        message,
-    }
+    Ok(match driver.is_beyond {
+        true => Ended::Beyond,
+        false => Ended::AtPlace(driver.replayed),
+    })
 }
 
 struct Driver<'o, 'a> {
@@ -202,20 +258,61 @@ struct Driver<'o, 'a> {
     part: Option<String>,
     /// Bytes of the parts before this one.
     part_start: u64,
+    /// Whether logs may be replayed in parts.
+    divides: bool,
+    /// The parts of the keyspace; what is said waits for what they have to say first.
+    shards: Option<Shards<'a>>,
+    /// The replay had to end before something that was already carried out.
+    is_beyond: bool,
 }
 
 impl<'a> Driver<'_, 'a> {
-    fn say(&mut self, mut finding: Finding) {
-        finding.place.part.clone_from(&self.part);
-        self.replayed.tally.add(&finding);
-        (self.report)(finding);
+    fn say(&mut self, finding: Finding) {
+        self.hear(Heard {
+            finding,
+            is_exact: true,
+        });
     }
 
     /// Something that the keyspace lacks now; says whether to go on.
     fn inexact(&mut self, finding: Finding) -> bool {
-        self.say(finding);
-        self.replayed.exact = false;
+        self.hear(Heard {
+            finding,
+            is_exact: false,
+        });
         self.options.keep_going
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        match &mut self.shards {
+            Some(shards) => shards.tell(heard),
+            None => self.tell(heard),
+        }
+    }
+
+    fn tell(&mut self, mut heard: Heard) {
+        heard.finding.place.part.clone_from(&self.part);
+        self.replayed.tally.add(&heard.finding);
+        self.replayed.exact &= heard.is_exact;
+        (self.report)(heard.finding);
+    }
+
+    /// Reports what the parts of the keyspace have to say; false if the replay had to end
+    /// before other things that they did.
+    fn tell_of_parts(&mut self) -> bool {
+        let told = self.shards.as_mut().map(Shards::take_told);
+        for told in told.into_iter().flatten() {
+            if self.is_beyond {
+                break;
+            }
+            let ends = !told.what.is_exact && !self.options.keep_going;
+            if ends && !told.is_early {
+                self.is_beyond = true;
+            } else {
+                self.tell(told.what);
+            }
+        }
+        !self.is_beyond
     }
 
     /// One file; false to stop.
@@ -271,6 +368,12 @@ impl<'a> Driver<'_, 'a> {
     fn log(&mut self, bytes: &'a [u8], base_offset: u64, is_last: bool) -> bool {
         let mut reader = LogReader::new(bytes, base_offset);
         let mut transactions = Transactions::new();
+        if self.is_divided(bytes.len()) {
+            let ended = self.log_in_parts(&mut reader, &mut transactions, is_last);
+            if let Some(go_on) = ended {
+                return go_on;
+            }
+        }
         let mut batch = Batch::new(warm::BATCH);
         loop {
             if !batch.fill(&mut reader) {
@@ -289,6 +392,67 @@ impl<'a> Driver<'_, 'a> {
         }
     }
 
+    /// Whether a log is replayed in parts: it is large, and far more than what is there.
+    fn is_divided(&self, log_bytes: usize) -> bool {
+        /// As much of a log as pays for moving a key there and back.
+        const BYTES_A_KEY: usize = 128;
+        let keys = self.replayed.replayer.store.len();
+        self.divides
+            && log_bytes >= self.options.divide_from_bytes
+            && keys <= log_bytes / BYTES_A_KEY
+    }
+
+    /// One log in parts of the keyspace, which is whole again afterwards. Says whether to go
+    /// on with the next file, or nothing if the rest of this one has to be replayed in one
+    /// piece.
+    fn log_in_parts(
+        &mut self,
+        reader: &mut LogReader<'a>,
+        transactions: &mut Transactions<'a>,
+        is_last: bool,
+    ) -> Option<bool> {
+        let jobs = self.options.pipeline.jobs();
+        let states = self.replayed.replayer.divide();
+        Shards::with(states, self.options.replay, jobs, |shards| {
+            self.shards = Some(shards);
+            let ended = self.events_in_parts(reader, transactions, is_last);
+            if let Some(shards) = &mut self.shards {
+                shards.unite(&mut self.replayed.replayer);
+            }
+            let is_told = self.tell_of_parts();
+            self.shards = None;
+            if is_told { ended } else { Some(false) }
+        })
+    }
+
+    fn events_in_parts(
+        &mut self,
+        reader: &mut LogReader<'a>,
+        transactions: &mut Transactions<'a>,
+        is_last: bool,
+    ) -> Option<bool> {
+        loop {
+            let go_on = match reader.next_event() {
+                Some(event) => self.event(event, transactions),
+                None => match self.end(reader, transactions, is_last) {
+                    Next::Again => true,
+                    Next::Part => return Some(true),
+                    Next::Stop => return Some(false),
+                },
+            };
+            if !go_on {
+                return Some(false);
+            }
+            let has_told = self.shards.as_ref().is_some_and(Shards::has_told);
+            if has_told && !self.tell_of_parts() {
+                return Some(false);
+            }
+            if self.shards.as_ref().is_some_and(Shards::is_whole) {
+                return None;
+            }
+        }
+    }
+
     /// One event; false to stop.
     fn event(&mut self, event: Event<'_, 'a>, transactions: &mut Transactions<'a>) -> bool {
         let records = self.replayed.records;
@@ -302,17 +466,25 @@ impl<'a> Driver<'_, 'a> {
                 self.replayed.records += 1;
                 // The transactions borrow the replayer while they tell what went wrong.
                 let mut rejected = Vec::new();
-                transactions.feed(&mut self.replayed.replayer, args, offset, &mut |what| {
+                let mut tell = |what: Rejected<'_>| {
                     rejected.push(told(&what));
                     true
-                });
+                };
+                let head = &mut self.replayed.replayer;
                 let mut go_on = true;
-                for (finding, is_refused) in rejected {
-                    if is_refused {
-                        self.say(finding);
-                    } else {
-                        go_on &= self.inexact(finding);
+                match &mut self.shards {
+                    None => {
+                        transactions.feed(head, args, offset, &mut tell);
                     }
+                    Some(shards) => {
+                        let mut parts = Divided::new(head, shards);
+                        transactions.feed(&mut parts, args, offset, &mut tell);
+                        go_on = parts.is_exact() || self.options.keep_going;
+                    }
+                }
+                for heard in rejected {
+                    go_on &= heard.is_exact || self.options.keep_going;
+                    self.hear(heard);
                 }
                 go_on
             }
@@ -323,6 +495,9 @@ impl<'a> Driver<'_, 'a> {
                         return self.stop(transactions);
                     }
                     self.replayed.replayer.annotate(seconds);
+                    if let Some(shards) = &mut self.shards {
+                        shards.annotate(seconds);
+                    }
                 }
                 true
             }
@@ -400,38 +575,6 @@ enum Next {
     Again,
     Part,
     Stop,
-}
-
-/// The finding for a command that was not carried out, and whether a server would have
-/// gone on after refusing it.
-fn told(rejected: &Rejected<'_>) -> (Finding, bool) {
-    let name = rejected.args.first().copied().unwrap_or_default();
-    let mut shown = name.get(..64).unwrap_or(name).escape_ascii().to_string();
-    if let Some(command) = rejected.command
-        && command.name.contains('|')
-    {
-        shown = command.name.replace('|', " ").to_uppercase();
-    }
-    let key = match rejected.command {
-        Some(command) => command.first_key(rejected.args),
-        // Commands of modules name their key first.
-        None => rejected.args.get(1).copied(),
-    };
-    let place = Context {
-        offset: Some(rejected.offset),
-        db: Some(rejected.db),
-        key: key.map(<[u8]>::to_vec),
-        ..Context::default()
-    };
-    let (code, fault) = match &rejected.reject {
-        Reject::UnknownCommand => (Code::UnknownCommand, Fault::Input),
-        Reject::WrongArity | Reject::Error(_) => (Code::ReplayRejected, Fault::Input),
-        Reject::Limit { .. } => (Code::LimitExceeded, Fault::Limit),
-        _ => (Code::Unsupported, Fault::Unsupported),
-    };
-    let message = format!("{shown}: {}", rejected.reject);
-    let finding = finding(Level::Error, code, fault, place, message);
-    (finding, matches!(rejected.reject, Reject::Error(_)))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | what does it take, answer, refuse? | `args.rs`, `reply.rs` |
 //! | how does an RDB become values? | `load.rs` |
 //! | how does a key become a value of a type? | `typed.rs` |
+//! | which part of a divided keyspace is a command for? | `route.rs` |
 //!
 //! A key never expires here: deadlines are kept, also past ones, as servers keep
 //! them while they load. What depends on the time of the replay (relative
@@ -33,6 +34,7 @@ mod read;
 #[cfg(feature = "lua")]
 pub(crate) mod reads;
 mod reply;
+pub(crate) mod route;
 mod server;
 mod set;
 mod since;
@@ -165,7 +167,70 @@ pub struct Replayer<'a> {
     pub(crate) scripting: Option<crate::script::Host>,
 }
 
+/// What a replay changes: a keyspace, or a part of one that another thread takes along.
+#[derive(Debug, Default)]
+pub(crate) struct State<'a> {
+    pub(crate) store: Store<'a>,
+    pub(crate) counters: Counters,
+    /// As [`Replayer::annotate`] was told.
+    pub(crate) annotated_ms: Option<i64>,
+}
+
 impl<'a> Replayer<'a> {
+    /// Goes on from a state.
+    pub(crate) fn resume(options: Options, state: State<'a>) -> Self {
+        Replayer {
+            store: state.store,
+            counters: state.counters,
+            annotated_ms: state.annotated_ms,
+            ..Replayer::new(options)
+        }
+    }
+
+    /// Ends with a state to go on from.
+    pub(crate) fn into_state(self) -> State<'a> {
+        State {
+            store: self.store,
+            counters: self.counters,
+            annotated_ms: self.annotated_ms,
+        }
+    }
+
+    /// Divides the keyspace, by key; functions, scripts and counters stay here.
+    pub(crate) fn divide(&mut self) -> Vec<State<'a>> {
+        let stores = self.store.divide(route::SHARDS, route::shard_of);
+        let states = stores.into_iter().map(|store| State {
+            store,
+            counters: Counters::default(),
+            annotated_ms: self.annotated_ms,
+        });
+        states.collect()
+    }
+
+    /// Takes the parts of its keyspace back; so many commands were carried out in more than
+    /// one of them.
+    pub(crate) fn unite(&mut self, parts: Vec<State<'a>>, repeated: u64) {
+        for Counters {
+            commands,
+            errors,
+            relative_times,
+            since,
+        } in parts.iter().map(|part| part.counters)
+        {
+            self.counters.commands += commands;
+            self.counters.errors += errors;
+            self.counters.relative_times += relative_times;
+            self.counters.since = self.counters.since.max(since);
+        }
+        self.counters.commands -= repeated;
+        self.store.unite(parts.into_iter().map(|part| part.store));
+    }
+
+    /// Selects a database that SELECT has found to be one.
+    pub(crate) fn select(&mut self, db: u32) {
+        self.db = db;
+    }
+
     /// Starts with nothing.
     #[must_use]
     pub fn new(options: Options) -> Self {

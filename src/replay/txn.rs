@@ -3,6 +3,34 @@
 use super::table::{self, Class, Command};
 use super::{Args, Reject, Replayer};
 
+/// Who carries out the commands that [`Transactions`] give out.
+pub trait Run<'a> {
+    /// The database that is selected.
+    fn selected(&self) -> u32;
+
+    /// Carries a command out, or sees to it; its record begins at `offset`.
+    ///
+    /// # Errors
+    /// What is known now to be refused.
+    fn run(
+        &mut self,
+        command: &'static Command,
+        args: &[&'a [u8]],
+        offset: u64,
+    ) -> Result<(), Reject>;
+}
+
+impl<'a> Run<'a> for Replayer<'a> {
+    fn selected(&self) -> u32 {
+        self.db
+    }
+
+    fn run(&mut self, command: &'static Command, args: &[&'a [u8]], _: u64) -> Result<(), Reject> {
+        let args = Args::of_log(args, self.options().flavor);
+        Replayer::run(self, command, args).map(drop)
+    }
+}
+
 /// A record and where it stands.
 #[derive(Clone, Copy, Debug)]
 struct Queued {
@@ -12,7 +40,7 @@ struct Queued {
     offset: u64,
 }
 
-/// Feeds the records of one log to a [`Replayer`], those of a transaction when its
+/// Feeds the records of one log to a [`Replayer`] or another [`Run`], those of a transaction when its
 /// EXEC comes.
 ///
 /// While a MULTI is open every record but EXEC waits, a second MULTI (which is an
@@ -75,14 +103,13 @@ impl<'a> Transactions<'a> {
     /// on; false if it said no.
     pub fn feed(
         &mut self,
-        replayer: &mut Replayer<'a>,
+        runner: &mut impl Run<'a>,
         args: &[&'a [u8]],
         offset: u64,
         rejected: &mut dyn FnMut(Rejected<'_>) -> bool,
     ) -> bool {
-        let flavor = replayer.options().flavor;
         let command = table::find(args);
-        let db = replayer.selected();
+        let db = runner.selected();
         let reject = |reject, command| Rejected {
             offset,
             args,
@@ -106,7 +133,7 @@ impl<'a> Transactions<'a> {
                     self.open = true;
                     return true;
                 }
-                ("exec", true) => return self.exec(replayer, rejected),
+                ("exec", true) => return self.exec(runner, rejected),
                 ("discard", true) => {
                     let what = Reject::unsupported("DISCARD in a log, which crashes servers");
                     return rejected(reject(what, Some(command)));
@@ -125,23 +152,22 @@ impl<'a> Transactions<'a> {
             });
             return true;
         }
-        match replayer.run(command, Args::of_log(args, flavor)) {
-            Ok(_) => true,
+        match runner.run(command, args, offset) {
+            Ok(()) => true,
             Err(error) => rejected(reject(error, Some(command))),
         }
     }
 
     fn exec(
         &mut self,
-        replayer: &mut Replayer<'a>,
+        runner: &mut impl Run<'a>,
         rejected: &mut dyn FnMut(Rejected<'_>) -> bool,
     ) -> bool {
-        let flavor = replayer.options().flavor;
         let mut go_on = true;
         for queued in &self.queue {
             let args = self.args.get(queued.first..queued.end).unwrap_or_default();
-            let db = replayer.selected();
-            if let Err(reject) = replayer.run(queued.command, Args::of_log(args, flavor)) {
+            let db = runner.selected();
+            if let Err(reject) = runner.run(queued.command, args, queued.offset) {
                 go_on &= rejected(Rejected {
                     offset: queued.offset,
                     args,

@@ -360,6 +360,44 @@ impl<'a> Store<'a> {
         self.dbs.extend(old.1.map(|db| (a, db)));
     }
 
+    /// Takes the keys apart into so many stores; functions and scripts stay.
+    pub(crate) fn divide(&mut self, count: usize, part_of: impl Fn(&[u8]) -> usize) -> Vec<Self> {
+        let mut parts: Vec<_> = (0..count).map(|_| Store::new()).collect();
+        for (number, db) in std::mem::take(&mut self.dbs) {
+            for (key, entry) in db.keys.into_entries() {
+                if let Some(part) = parts.get_mut(part_of(&key)) {
+                    part.db_mut(number).keys.insert_new(None, key, entry);
+                }
+            }
+        }
+        parts
+    }
+
+    /// Takes over stores that have no key of this one, nor of each other.
+    pub(crate) fn unite(&mut self, parts: impl IntoIterator<Item = Self>) {
+        let parts: Vec<_> = parts.into_iter().collect();
+        for (number, db) in parts.iter().flat_map(Store::dbs) {
+            self.db_mut(number).keys.reserve(db.len());
+        }
+        for part in parts {
+            for (number, db) in part.dbs {
+                let here = &mut self.db_mut(number).keys;
+                for (key, entry) in db.keys.into_entries() {
+                    here.insert_new(None, key, entry);
+                }
+            }
+        }
+    }
+
+    /// Moves a key to another store, in every database that has it.
+    pub(crate) fn move_key(&mut self, key: &[u8], to: &mut Self) {
+        for (number, db) in &mut self.dbs {
+            if let Some((key, entry)) = db.remove(key) {
+                to.db_mut(*number).insert(key, entry);
+            }
+        }
+    }
+
     /// Empties a database (FLUSHDB); gives the number of keys.
     pub fn flush_db(&mut self, number: u32) -> usize {
         self.dbs.remove(&number).map_or(0, |db| db.len())

@@ -338,6 +338,22 @@ impl<'a, V> Map<'a, V> {
         })
     }
 
+    /// Makes room for so many more entries.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.slots.reserve_exact(more);
+        if let Some(index) = &mut self.index {
+            index.reserve(more, |bucket| bucket.hash().spread());
+        }
+    }
+
+    /// Hands all entries over.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (Bytes<'a>, V)> {
+        self.slots.into_iter().filter_map(|slot| match slot {
+            Slot::Full(key, value) => Some((key, value)),
+            Slot::Free { .. } => None,
+        })
+    }
+
     /// Numbers of the slots in use.
     pub(super) fn used_slots(&self) -> impl Iterator<Item = usize> {
         self.slots

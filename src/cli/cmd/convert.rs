@@ -21,7 +21,6 @@ use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::selected::{is_entry_selected, is_json_selected};
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::table::grouped;
-use rdbkit::select::Selection;
 
 use crate::cli::args::{Compat, ConvertArgs, Format};
 use crate::cli::exit::Exit;
@@ -172,7 +171,7 @@ fn write<W: Document + Send>(
 ) -> Result<Exit> {
     match opened {
         Opened::Records(input) => write_records(args, printer, options, input, writer),
-        Opened::Log(log) => write_log(args, printer, &options.selection, &log, writer),
+        Opened::Log(log) => write_log(args, printer, &options, &log, writer),
         Opened::Json(input) => write_json(args, printer, &options, input, writer),
     }
 }
@@ -181,15 +180,17 @@ fn write<W: Document + Send>(
 fn write_log<W: Document + Send>(
     args: &ConvertArgs,
     printer: &Printer,
-    selection: &Selection,
+    options: &ConvertOptions,
     log: &Log,
     mut writer: W,
 ) -> Result<Exit> {
-    let mut options = args.replay.options(args.filter.now, log)?;
-    options.keep_going = args.keep_going;
+    let mut replay = args
+        .replay
+        .options(args.filter.now, log, options.pipeline)?;
+    replay.keep_going = args.keep_going;
     let replayed = match args.keep_going {
-        true => open::replay_as_far(log, &options, printer)?,
-        false => open::replay(log, &options, args.strict, printer)?,
+        true => open::replay_as_far(log, &replay, printer)?,
+        false => open::replay(log, &replay, args.strict, printer)?,
     };
     let store = &replayed.replayer.store;
     if args.meta {
@@ -205,7 +206,7 @@ fn write_log<W: Document + Send>(
     };
     let mut keys = 0;
     for (db, key, entry) in store.iter() {
-        if is_entry_selected(selection, db, key, entry) {
+        if is_entry_selected(&options.selection, db, key, entry) {
             export_entry(db, key, entry, &mut job.writer)?;
             keys += 1;
             job.progress()?;

@@ -370,7 +370,7 @@ impl Job<'_> {
     /// Writes the dataset that a log leaves to an output that is open.
     pub(super) fn log_to(&self, log: &Log, output: Destination) -> Result<Exit> {
         let args = self.args;
-        let mut replay = args.replay.options(args.filter.now, log)?;
+        let mut replay = args.replay.options(args.filter.now, log, self.pipeline)?;
         replay.keep_going = args.keep_going;
         let replayed = match args.keep_going {
             true => open::replay_as_far(log, &replay, self.printer)?,

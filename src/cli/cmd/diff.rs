@@ -32,7 +32,10 @@ pub(crate) fn run(args: &DiffArgs, pipeline: Pipeline, printer: &Printer) -> Res
         pipeline,
     };
     let (a, b) = (open(args, &args.a, printer)?, open(args, &args.b, printer)?);
-    let (a, b) = (a.load(args, printer)?, b.load(args, printer)?);
+    let (a, b) = (
+        a.load(args, pipeline, printer)?,
+        b.load(args, pipeline, printer)?,
+    );
     let mut diff = Diff::new(options);
     let names = [
         a.add(Side::A, &mut diff, printer)?,
@@ -83,12 +86,12 @@ fn open(args: &DiffArgs, spec: &str, printer: &Printer) -> Result<Source> {
 
 impl Source {
     /// Replays what is a log.
-    fn load(&self, args: &DiffArgs, printer: &Printer) -> Result<Loaded<'_>> {
+    fn load(&self, args: &DiffArgs, pipeline: Pipeline, printer: &Printer) -> Result<Loaded<'_>> {
         Ok(match self {
             Source::Records(origin, source) => Loaded::Records(origin, source),
             Source::Json(origin, source) => Loaded::Json(origin, source),
             Source::Log(log) => {
-                let options = args.replay.options(args.filter.now, log)?;
+                let options = args.replay.options(args.filter.now, log, pipeline)?;
                 let replayed = open::replay(log, &options, args.strict, printer)?;
                 Loaded::Log(log, Box::new(replayed))
             }

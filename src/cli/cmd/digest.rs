@@ -10,6 +10,7 @@ use rdbkit::json::reader::JsonKey;
 use rdbkit::ops::digest::{DigestOptions, Digested, PerKey, digest_rdb, digest_store};
 use rdbkit::ops::import::digest_json;
 use rdbkit::ops::log::Log;
+use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::selected::{is_entry_selected, is_json_selected, is_selected};
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Record};
 use rdbkit::report::table::grouped;
@@ -23,8 +24,8 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
 /// Digests one input.
-pub(crate) fn run(args: &DigestArgs, printer: &Printer) -> Result<Exit> {
-    let digested = digest(args, printer)?;
+pub(crate) fn run(args: &DigestArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
+    let digested = digest(args, pipeline, printer)?;
     printer.phase(&format!(
         "{} keys digested as {}",
         grouped(digested.keys),
@@ -63,12 +64,13 @@ fn print(text: &[u8]) -> Result<()> {
         .map_err(|e| Error::io("cannot write to stdout", e))
 }
 
-fn digest(args: &DigestArgs, printer: &Printer) -> Result<Digested> {
+fn digest(args: &DigestArgs, pipeline: Pipeline, printer: &Printer) -> Result<Digested> {
     let selection = args.filter.selection()?;
     let options = DigestOptions {
         flavor: args.replay.release()?,
         now_ms: args.filter.now_ms(),
         per_key: args.per_key,
+        pipeline,
     };
     let expansion = open::expand(&args.input, Purpose::Single, printer)?;
     let [expanded] = expansion.inputs.as_slice() else {
@@ -122,7 +124,9 @@ fn digest_of_log(
     selection: &Selection,
     printer: &Printer,
 ) -> Result<Digested> {
-    let replay = args.replay.options(args.filter.now, log)?;
+    let replay = args
+        .replay
+        .options(args.filter.now, log, options.pipeline)?;
     let flavor = options.flavor.or_else(|| log.writer());
     let replayed = open::replay(log, &replay, args.strict, printer)?;
     let options = DigestOptions { flavor, ..options };

@@ -5,11 +5,12 @@ use std::io::{self, Write as _};
 use rdbkit::bytes::file_id::display_path;
 use rdbkit::bytes::source::Source as _;
 use rdbkit::error::{Error, ErrorKind, Result};
-use rdbkit::input::{AfterRdb, Expanded, Input, Kind, Purpose};
+use rdbkit::input::{AfterRdb, Input, Kind, Purpose};
 use rdbkit::json::reader::JsonKey;
 use rdbkit::ops::inspect::{Inspection, inspect_json, inspect_rdb};
 use rdbkit::ops::inspect_log::{LogInspection, inspect_log};
 use rdbkit::ops::log::Log;
+use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::selected::{is_json_selected, is_selected};
 use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
 use rdbkit::report::inspection::{self, Subject};
@@ -23,7 +24,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
 /// Looks into every input and prints what is there, as far as it can be read.
-pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> Result<Exit> {
+pub(crate) fn run(args: &InspectArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     let selection = args.filter.selection()?;
     let mut exit = Exit::Done;
     let mut is_first = true;
@@ -50,7 +51,16 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> Result<Exit> {
                 name: display_path(&input.path),
                 ..Subject::default()
             };
-            let outcome = look(args, &input, &selection, &mut subject, &mut seen, printer);
+            let outcome = match args.input_args.open(&input) {
+                Ok(Opened::Log(log)) => look_at_log(args, &log, pipeline, printer),
+                Ok(Opened::Json(input)) => {
+                    look_at_json(args, input, &selection, &mut subject, &mut seen)
+                }
+                Ok(Opened::Records(input)) => {
+                    look(args, input, &selection, &mut subject, &mut seen, printer)
+                }
+                Err(error) => Err(error),
+            };
             if !subject.kind.is_empty() {
                 print(
                     args,
@@ -70,17 +80,12 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> Result<Exit> {
 
 fn look(
     args: &InspectArgs,
-    input: &Expanded,
+    input: Input,
     selection: &rdbkit::select::Selection,
     subject: &mut Subject,
     seen: &mut Inspection,
     printer: &Printer,
 ) -> Result<()> {
-    let input = match args.input_args.open(input)? {
-        Opened::Records(input) => input,
-        Opened::Log(log) => return look_at_log(args, &log, printer),
-        Opened::Json(input) => return look_at_json(args, input, selection, subject, seen),
-    };
     let (origin, source) = input.into_parts();
     subject.bytes = origin.progress().total();
     let _progress = Progress::watch(printer, origin.progress());
@@ -130,9 +135,9 @@ fn look_at_json(
 }
 
 /// Counts commands and says what parts there are.
-fn look_at_log(args: &InspectArgs, log: &Log, printer: &Printer) -> Result<()> {
+fn look_at_log(args: &InspectArgs, log: &Log, pipeline: Pipeline, printer: &Printer) -> Result<()> {
     let mut seen = LogInspection::default();
-    let replay = args.replay.options(args.filter.now, log)?;
+    let replay = args.replay.options(args.filter.now, log, pipeline)?;
     inspect_log(log, args.largest, &replay, &mut seen, &mut |finding| {
         printer.finding(&finding.in_file(log.name()))
     });

@@ -93,7 +93,7 @@ fn check(args: &VerifyArgs, input: &Expanded, pipeline: Pipeline, printer: &Prin
             let _progress = Progress::watch(printer, input.origin().progress());
             verify_input(input, options, &mut report)
         }
-        Opened::Log(log) => match args.replay.options(args.now, &log) {
+        Opened::Log(log) => match args.replay.options(args.now, &log, pipeline) {
             Ok(replay) => verify_log(&log, options, &replay, &mut report),
             Err(error) => return Checked::unable(&name, &error),
         },
