@@ -292,6 +292,9 @@ pub(crate) struct RdbArgs {
     /// The release's usual encodings, or one string for each element
     #[arg(long, value_enum, value_name = "ENCODING", default_value_t = Encoding::Default)]
     pub(crate) encoding: Encoding,
+    /// What an array becomes where the release has none: a hash with its indexes as fields
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub(crate) array_as: Option<ArrayAs>,
     /// Go on if the release has no place for some of the data
     #[arg(long)]
     pub(crate) allow_loss: bool,
@@ -305,6 +308,11 @@ pub(crate) struct RdbArgs {
     /// from 5.0 on, else no]
     #[arg(long, value_enum, value_name = "YES|NO")]
     pub(crate) preamble: Option<YesNo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ArrayAs {
+    Hash,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

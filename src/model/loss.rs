@@ -107,6 +107,8 @@ pub enum Note {
     EmptyKeys,
     /// Graphs of vector sets, which are made anew.
     Graphs,
+    /// Arrays that became hashes.
+    ArraysAsHashes,
 }
 
 impl Note {
@@ -123,6 +125,7 @@ impl Note {
             Note::Scripts => "scripts",
             Note::EmptyKeys => "empty_keys",
             Note::Graphs => "graphs",
+            Note::ArraysAsHashes => "arrays_as_hashes",
         }
     }
 }

@@ -79,12 +79,12 @@ pub fn write_keyspace<W: io::Write>(
             written.left_out += 1;
             continue;
         }
-        if losses::lost_entry(value, target).is_some() {
+        if losses::lost_entry(value, options).is_some() {
             written.lost += 1;
             continue;
         }
         let is_key = log.key_by(db, key, |encoder| {
-            export_whole(db, key, entry, target, encoder)
+            export_whole(db, key, entry, options, encoder)
         })?;
         match is_key {
             true => written.keys += 1,

@@ -3,7 +3,7 @@
 //! | what | carried by | else |
 //! |---|---|---|
 //! | stream | Redis 5.0, Valkey | the key is lost |
-//! | array | Redis 8.8 | the key is lost |
+//! | array | Redis 8.8 | the key is lost, or a hash, if that is wanted |
 //! | vector set | Redis 8.0 | the key is lost |
 //! | module value | Redis 4.0, Valkey; it needs the module | the key is lost |
 //! | field deadline | Redis 7.4 (1 to 2^48-1 ms), Valkey 9.0 | lost |
@@ -29,6 +29,7 @@ use crate::rdb::{Record, Scratch, vectorset};
 use crate::store::{Entry, Value as Stored};
 
 use super::export_store::stream_state;
+use super::rdb_write::WriteOptions;
 
 /// Which key is meant.
 #[derive(Clone, Copy, Debug)]
@@ -38,26 +39,27 @@ pub(crate) struct KeyPlace<'k> {
 }
 
 /// The kind of a key that is lost as a whole.
-pub(crate) fn lost_key(record: &Record<'_>, target: &Target) -> Result<Option<Loss>> {
+pub(crate) fn lost_key(record: &Record<'_>, options: &WriteOptions) -> Result<Option<Loss>> {
     let module = match record.value() {
         Value::Module(module) => Some(module.id()?),
         _ => None,
     };
     let is_vector_set = module.is_some_and(|id| id.name() == vectorset::MODULE_NAME);
-    Ok(lost_type(record.value_type(), is_vector_set, target))
+    Ok(lost_type(record.value_type(), is_vector_set, options))
 }
 
 /// The kind of a keyspace's key that is lost as a whole.
-pub(crate) fn lost_entry(value: &Stored<'_>, target: &Target) -> Option<Loss> {
+pub(crate) fn lost_entry(value: &Stored<'_>, options: &WriteOptions) -> Option<Loss> {
     let is_vector_set = matches!(value, Stored::VectorSet(_));
     let value_type = super::export_store::value_type(value);
-    lost_type(value_type, is_vector_set, target)
+    lost_type(value_type, is_vector_set, options)
 }
 
-fn lost_type(value_type: ValueType, is_vector_set: bool, target: &Target) -> Option<Loss> {
+fn lost_type(value_type: ValueType, is_vector_set: bool, options: &WriteOptions) -> Option<Loss> {
+    let target = options.target;
     let (loss, is_carried) = match value_type {
         ValueType::Stream => (Loss::Stream, target.has_streams()),
-        ValueType::Array => (Loss::Array, target.has_arrays()),
+        ValueType::Array => (Loss::Array, target.has_arrays() || options.array_as_hash),
         ValueType::Module if is_vector_set => (Loss::VectorSet, target.has_vector_sets()),
         ValueType::Module => (Loss::Module, target.has_modules()),
         ValueType::String
@@ -76,12 +78,13 @@ fn lost_type(value_type: ValueType, is_vector_set: bool, target: &Target) -> Opt
 pub(crate) fn of_record(
     record: &Record<'_>,
     place: KeyPlace<'_>,
-    target: &Target,
+    options: &WriteOptions,
     scratch: &mut Scratch,
     losses: &mut Losses,
 ) -> Result<bool> {
+    let target = options.target;
     let KeyPlace { db, key } = place;
-    if let Some(loss) = lost_key(record, target)? {
+    if let Some(loss) = lost_key(record, options)? {
         losses.add(loss, 1, db, key);
         return Ok(false);
     }
@@ -112,6 +115,9 @@ pub(crate) fn of_record(
         {
             of_stream(&stream.state()?, place, target, losses);
         }
+        Value::Array(_) if options.turns_into_hash(ValueType::Array) => {
+            losses.note(Note::ArraysAsHashes, 1);
+        }
         _ => {}
     }
     Ok(true)
@@ -121,10 +127,11 @@ pub(crate) fn of_record(
 pub(crate) fn of_entry(
     entry: &Entry<'_>,
     place: KeyPlace<'_>,
-    target: &Target,
+    options: &WriteOptions,
     losses: &mut Losses,
 ) -> bool {
-    if let Some(loss) = lost_entry(&entry.value, target) {
+    let target = options.target;
+    if let Some(loss) = lost_entry(&entry.value, options) {
         losses.add(loss, 1, place.db, place.key);
         return false;
     }
@@ -140,6 +147,9 @@ pub(crate) fn of_entry(
             );
         }
         Stored::Stream(stream) => of_stream(&stream_state(stream), place, target, losses),
+        Stored::Array(_) if options.turns_into_hash(ValueType::Array) => {
+            losses.note(Note::ArraysAsHashes, 1);
+        }
         _ => {}
     }
     true

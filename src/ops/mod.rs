@@ -1,6 +1,7 @@
 //! Whole jobs: what the program's commands do, as library functions.
 
 pub mod aof_write;
+mod array_as_hash;
 pub mod convert;
 pub mod diff;
 pub mod digest;

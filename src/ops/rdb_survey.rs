@@ -226,7 +226,7 @@ impl Surveyor<'_> {
         let arrives = losses::of_record(
             record,
             KeyPlace { db, key },
-            self.options.target,
+            self.options,
             &mut self.scratch,
             &mut part.losses,
         )
@@ -259,7 +259,7 @@ pub fn survey_store(store: &Store<'_>, options: &WriteOptions) -> Survey {
     for (db, key, entry) in store.iter() {
         let is_wanted = is_entry_selected(&options.selection, db, key, entry);
         let place = KeyPlace { db, key };
-        if is_wanted && losses::of_entry(entry, place, target, &mut survey.losses) {
+        if is_wanted && losses::of_entry(entry, place, options, &mut survey.losses) {
             survey.key(db, entry.expire_at_ms().is_some_and(|at| at != -1));
             if options.writes_commands() {
                 losses::of_entry_as_commands(entry, target, &mut survey.losses);

@@ -15,8 +15,9 @@ use std::io;
 use std::ops::Range;
 
 use super::aof_write;
+use super::array_as_hash::ArrayAsHash;
 use super::export::export_record;
-use super::export_store::export_entry;
+use super::export_store::{export_entry, value_type};
 use super::losses;
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::{Part as Ledger, Reporter, report_duplicates};
@@ -57,6 +58,8 @@ pub struct WriteOptions {
     pub encodings: Encodings,
     /// Which keys.
     pub selection: Selection,
+    /// Turn arrays into hashes, each index a field, where the release has none.
+    pub array_as_hash: bool,
     /// Leave functions out.
     pub no_functions: bool,
     /// Pass over values that are damaged, instead of ending with the first.
@@ -78,12 +81,19 @@ impl WriteOptions {
             form: Form::Rdb,
             encodings: Encodings::Default,
             selection: Selection::everything(),
+            array_as_hash: false,
             no_functions: false,
             keep_going: false,
             no_check: false,
             fresh: false,
             pipeline: Pipeline::default(),
         }
+    }
+
+    /// Whether a value of this type becomes a hash.
+    #[must_use]
+    pub fn turns_into_hash(&self, value_type: ValueType) -> bool {
+        self.array_as_hash && value_type == ValueType::Array && !self.target.has_arrays()
     }
 
     /// Whether a file that such a release wrote stays as it is, byte for byte.
@@ -551,7 +561,7 @@ impl Copier<'_> {
             self.part.written.left_out += 1;
             return Ok(());
         }
-        if !self.keeps && losses::lost_key(record, options.target)?.is_some() {
+        if !self.keeps && losses::lost_key(record, options)?.is_some() {
             self.part.written.lost += 1;
             return Ok(());
         }
@@ -573,7 +583,13 @@ impl Copier<'_> {
             Err(_) => error,
         };
         if let Some(commands) = &mut self.commands {
-            export_record(record, &mut self.scratch, &mut self.key_scratch, commands)?;
+            export(
+                record,
+                options,
+                &mut self.scratch,
+                &mut self.key_scratch,
+                commands,
+            )?;
             let count = commands
                 .take(&mut part.bytes)
                 .map_err(|error| key_of(error, &mut self.key_scratch))?;
@@ -608,7 +624,13 @@ impl Copier<'_> {
         {
             true
         } else {
-            export_record(record, &mut self.scratch, &mut self.key_scratch, encoder)?;
+            export(
+                record,
+                options,
+                &mut self.scratch,
+                &mut self.key_scratch,
+                encoder,
+            )?;
             encoder
                 .take(&mut part.bytes)
                 .map_err(|error| key_of(error, &mut self.key_scratch))?
@@ -689,12 +711,12 @@ pub fn write_store<W: io::Write>(
             written.left_out += 1;
             continue;
         }
-        if losses::lost_entry(value, target).is_some() {
+        if losses::lost_entry(value, options).is_some() {
             written.lost += 1;
             continue;
         }
         record.clear();
-        export_whole(db, key, entry, target, &mut encoder)?;
+        export_whole(db, key, entry, options, &mut encoder)?;
         let arrives = encoder
             .take(&mut record)
             .map_err(|error| error.in_key(db, key))?;
@@ -715,20 +737,37 @@ pub fn write_store<W: io::Write>(
     Ok((sink, written))
 }
 
-/// Tells `sink` one key and its value, a vector set with a graph.
+/// Tells `sink` one key and its value, an array as what it becomes.
+fn export(
+    record: &Record<'_>,
+    options: &WriteOptions,
+    scratch: &mut Scratch,
+    key: &mut Vec<u8>,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
+    match options.turns_into_hash(record.value_type()) {
+        true => export_record(record, scratch, key, &mut ArrayAsHash(sink)),
+        false => export_record(record, scratch, key, sink),
+    }
+}
+
+/// Tells `sink` one key and its value, an array as what it becomes, a vector set with a graph.
 pub(super) fn export_whole(
     db: u32,
     key: &[u8],
     entry: &Entry<'_>,
-    target: &Target,
+    options: &WriteOptions,
     sink: &mut impl ValueSink,
 ) -> Result<()> {
+    if options.turns_into_hash(value_type(&entry.value)) {
+        return export_entry(db, key, entry, &mut ArrayAsHash(sink));
+    }
     let crate::store::Value::VectorSet(set) = &entry.value else {
         return export_entry(db, key, entry, sink);
     };
     let mut head = KeyHead::new(db, key, ValueType::Module);
     head.expire_at_ms = entry.expire_at_ms();
-    let items = vector_write::items(set, target);
+    let items = vector_write::items(set, options.target);
     loop {
         sink.begin_key(&head);
         sink.begin_value();

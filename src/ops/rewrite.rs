@@ -52,6 +52,7 @@ pub struct Rewriter {
     now_ms: i64,
     encodings: Encodings,
     selection: Selection,
+    array_as_hash: bool,
     no_functions: bool,
     allow_loss: bool,
 }
@@ -77,6 +78,7 @@ impl Rewriter {
             now_ms,
             encodings: Encodings::Default,
             selection: Selection::everything(),
+            array_as_hash: false,
             no_functions: false,
             allow_loss: false,
         }
@@ -129,6 +131,12 @@ impl Rewriter {
     /// Writes these keys only.
     pub fn selection(mut self, selection: Selection) -> Self {
         self.selection = selection;
+        self
+    }
+
+    /// Turns arrays into hashes, each index a field, where the release has none.
+    pub fn array_as_hash(mut self, array_as_hash: bool) -> Self {
+        self.array_as_hash = array_as_hash;
         self
     }
 
@@ -211,6 +219,7 @@ impl Rewriter {
         };
         options.encodings = self.encodings;
         options.selection = self.selection.clone();
+        options.array_as_hash = self.array_as_hash;
         options.no_functions = self.no_functions;
         Ok(options)
     }

@@ -236,3 +236,76 @@ fn source_is_no_target_even_with_force() {
     assert!(fs::read(&source).unwrap() == before);
     assert_eq!(names(dir.path()), ["dump.rdb", "old.rdb"]);
 }
+
+/// The keys of a file with their values, and their types.
+fn values(path: &str) -> Vec<(String, String, Json)> {
+    let output = expect(&["convert", path, "--to", "ndjson", "-q"], 0);
+    let mut all: Vec<_> = stdout(&output)
+        .lines()
+        .map(|line| {
+            let record: Json = serde_json::from_str(line).unwrap();
+            let text = |name: &str| record[name].as_str().unwrap().to_owned();
+            (text("key"), text("type"), record["value"].clone())
+        })
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+#[test]
+fn arrays_become_hashes_where_that_is_wanted() {
+    let dir = folder();
+    let source = testdata("handmade/array_28_all_tags.rdb");
+    let json = path_in(&dir, "in.ndjson");
+    expect(&["convert", &source, "--meta", "-o", &json], 0);
+    let arrays = values(&source);
+    assert!(arrays.iter().all(|(_, kind, _)| kind == "array"));
+    let as_hash = |array: &Json| {
+        let items = array["items"].as_array().unwrap();
+        let fields = items.iter().map(|item| {
+            let index = item[0].as_u64().unwrap().to_string();
+            (index, item[1].clone())
+        });
+        Json::Object(fields.collect())
+    };
+    for (input, out) in [
+        (&source, "out.rdb"),
+        (&source, "out.aof"),
+        (&json, "json.rdb"),
+        (&json, "json.aof"),
+    ] {
+        let out = path_in(&dir, out);
+        let args = ["convert", input, "-o", &out, "--target", "redis-7.2"];
+        one_error(&expect(&args, 1), &["no place for", "array"]);
+        let report = path_in(&dir, "report.jsonl");
+        let flags = ["--array-as", "hash", "--report", &report, "--force"];
+        let output = expect(&[&args[..], &flags].concat(), 0);
+        assert!(stderr(&output).contains("became hashes"), "{out}");
+        let report = fs::read_to_string(&report).unwrap();
+        assert!(report.contains("arrays_as_hashes"), "{report}");
+        let found = values(&out);
+        assert_eq!(found.len(), arrays.len());
+        for ((key, _, array), (name, kind, hash)) in arrays.iter().zip(&found) {
+            assert_eq!((key, "hash"), (name, kind.as_str()), "{out}");
+            assert_eq!(&as_hash(array), hash, "{out}");
+        }
+    }
+    // A release that has arrays keeps them.
+    let out = path_in(&dir, "own.rdb");
+    let flags = ["--target", "redis-8.10", "--array-as", "hash"];
+    expect(&[&["convert", &source, "-o", &out], &flags[..]].concat(), 0);
+    assert_eq!(values(&out), arrays);
+
+    let log = file(
+        &dir,
+        "in.aof",
+        b"*4\r\n$5\r\nARSET\r\n$1\r\na\r\n$1\r\n3\r\n$1\r\nx\r\n",
+    );
+    let out = path_in(&dir, "small.aof");
+    let flags = ["--target", "redis-7.2", "--array-as", "hash"];
+    expect(&[&["rewrite", &log, "-o", &out], &flags[..]].concat(), 0);
+    let hash = serde_json::json!({"3": "x"});
+    assert_eq!(values(&out), [("a".to_owned(), "hash".to_owned(), hash)]);
+    let args = ["convert", &source, "--to", "json", "--array-as", "hash"];
+    one_error(&expect(&args, 2), &["--array-as"]);
+}

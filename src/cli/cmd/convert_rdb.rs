@@ -27,7 +27,7 @@ use rdbkit::report::table::grouped;
 
 use super::convert::check_end;
 use super::destination::Destination;
-use crate::cli::args::{ConvertArgs, Encoding, Format, YesNo};
+use crate::cli::args::{ArrayAs, ConvertArgs, Encoding, Format, YesNo};
 use crate::cli::exit::Exit;
 use crate::cli::open::{self, Opened};
 use crate::cli::printer::Printer;
@@ -39,6 +39,7 @@ pub(super) fn refuse_flags(args: &ConvertArgs) -> Result<()> {
     let flag = match rdb {
         _ if rdb.target.is_some() => "--target",
         _ if rdb.encoding != Encoding::Default => "--encoding",
+        _ if rdb.array_as.is_some() => "--array-as",
         _ if rdb.no_check => "--no-check",
         _ if rdb.report.is_some() => "--report",
         _ if rdb.preamble.is_some() => "--preamble",
@@ -188,6 +189,7 @@ impl Job<'_> {
         options.form = self.form(target)?;
         options.encodings = self.encodings();
         options.selection = self.args.filter.selection()?;
+        options.array_as_hash = self.args.rdb.array_as == Some(ArrayAs::Hash);
         options.no_functions = self.args.no_functions;
         options.keep_going = self.args.keep_going;
         options.no_check = self.args.rdb.no_check;
@@ -411,6 +413,7 @@ impl Job<'_> {
             .now_ms(args.filter.now_ms())
             .encodings(self.encodings())
             .selection(args.filter.selection()?)
+            .array_as_hash(args.rdb.array_as == Some(ArrayAs::Hash))
             .no_functions(args.no_functions)
             // What is lost has been judged before anything is written.
             .allow_loss(true);
@@ -554,6 +557,10 @@ impl Job<'_> {
     fn notes(&self, name: &str, target: &Target, survey: &Survey, written: &Written) {
         let mut losses = survey.losses.clone();
         losses.note(Note::EmptyKeys, written.empty);
+        if let Some(count) = losses.notes.remove(&Note::ArraysAsHashes) {
+            let text = format!("{name}: {count} arrays became hashes; {target} has no arrays");
+            self.printer.note(&text);
+        }
         let notes = losses.notes.iter();
         let notes: Vec<_> = notes
             .map(|(note, count)| format!("{count} {}", note.name().replace('_', " ")))
