@@ -107,6 +107,7 @@ Examples:
   rdbkit rewrite appendonly.aof -o - --preamble no        commands only
   rdbkit rewrite appendonlydir -o old.aof --until ts:1700000000
   rdbkit rewrite --in-place appendonlydir                 the server must be stopped
+  rdbkit rewrite a.aof b.aof c/appendonlydir -o small     small/a.aof, small/b.aof, small/appendonlydir
 
 With -o the input stays as it is. Damaged input ends with exit code 1 and leaves no output.
 With --in-place the log is replaced in such an order that a server that starts after a crash at
@@ -323,9 +324,11 @@ pub(crate) enum YesNo {
 
 #[derive(Args, Debug)]
 pub(crate) struct RewriteArgs {
-    /// A log, its folder or manifest, or - for stdin
-    pub(crate) input: String,
-    /// Where to write: a file, or with a / at its end a folder [its kind: the input's]
+    /// Logs, their folders or manifests, or - for stdin
+    #[arg(required = true)]
+    pub(crate) inputs: Vec<String>,
+    /// Where to write: a file, or with a / at its end a folder [its kind: the input's]. Of several
+    /// logs the folder in which each result has its input's name
     #[arg(
         short,
         long,

@@ -11,6 +11,7 @@ mod outputs;
 mod program;
 mod rdb_output;
 mod reports;
+mod rewrite_several;
 mod rights;
 mod scripts;
 #[path = "../util/mod.rs"]

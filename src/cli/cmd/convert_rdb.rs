@@ -1,5 +1,6 @@
 //! `convert --to rdb`, `aof` and `aof-dir`, and `rewrite`: a dataset for a release.
 
+use std::cell::RefCell;
 use std::io::Seek as _;
 use std::time::Instant;
 
@@ -113,6 +114,9 @@ pub(super) struct Job<'a> {
     pub(super) rewrites: bool,
     /// The report goes to stdout.
     pub(super) reports: bool,
+    /// The report is part of one about several logs.
+    pub(super) is_one_of_several: bool,
+    reported: RefCell<Vec<u8>>,
 }
 
 /// How a job ends if the output can be completed.
@@ -147,6 +151,8 @@ impl<'a> Job<'a> {
             started: Instant::now(),
             rewrites: false,
             reports: false,
+            is_one_of_several: false,
+            reported: RefCell::default(),
         })
     }
 }
@@ -463,7 +469,7 @@ impl Job<'_> {
             .string("verdict", "refused")
             .number("exit", Exit::No as u8)
             .string("target", target.to_string());
-        self.report(target, survey, summary)?;
+        self.report(name, target, survey, summary)?;
         Ok(Some(Exit::No))
     }
 
@@ -520,7 +526,7 @@ impl Job<'_> {
         };
         let mut survey = survey.clone();
         survey.losses.note(Note::EmptyKeys, written.empty);
-        self.report(target, &survey, summary)?;
+        self.report(name, target, &survey, summary)?;
         Ok(exit)
     }
 
@@ -582,17 +588,21 @@ impl Job<'_> {
     }
 
     /// Writes the report, if one is wanted.
-    fn report(&self, target: &Target, survey: &Survey, summary: Object) -> Result<()> {
+    fn report(&self, name: &str, target: &Target, survey: &Survey, summary: Object) -> Result<()> {
         let path = self.args.rdb.report.as_deref();
         if path.is_none() && !self.reports {
             return Ok(());
         }
+        let start = || match self.is_one_of_several {
+            true => Object::new().string("file", name),
+            false => Object::new(),
+        };
         let mut text = Vec::new();
         for (loss, counted) in &survey.losses.data {
             let examples = counted.examples.iter();
             let examples =
                 examples.map(|(db, key)| Object::new().number("db", *db).string("key", key));
-            let data = Object::new()
+            let data = start()
                 .string("kind", loss.name())
                 .number("count", counted.count)
                 .string("target", target.to_string())
@@ -600,29 +610,42 @@ impl Job<'_> {
             text.extend(lines::line("loss", data));
         }
         for (note, count) in &survey.losses.notes {
-            let data = Object::new()
-                .string("kind", note.name())
-                .number("count", *count);
+            let data = start().string("kind", note.name()).number("count", *count);
             text.extend(lines::line("note", data));
         }
         for ((module, version), count) in &survey.modules {
-            let data = Object::new()
+            let data = start()
                 .string("module", module)
                 .number("encver", *version)
                 .number("count", *count);
             text.extend(lines::line("module", data));
         }
-        text.extend(lines::line("summary", summary));
-        if self.reports {
-            let mut stdout = OutputFile::stdout()?;
-            stdout.put(&text)?;
-            stdout.commit()?;
+        if self.is_one_of_several {
+            text.extend(lines::line("input", summary.string("file", name)));
+            *self.reported.borrow_mut() = text;
+            return Ok(());
         }
-        let Some(path) = path else { return Ok(()) };
-        let mut file = OutputFile::create(path, &OutputOptions::new().force(self.args.force))?;
-        file.put(&text)?;
-        file.commit().map(drop)
+        text.extend(lines::line("summary", summary));
+        deliver(&text, self.reports, path, self.args.force)
     }
+
+    /// The report, of one of several logs.
+    pub(super) fn take_report(&self) -> Vec<u8> {
+        self.reported.take()
+    }
+}
+
+/// Writes a report to stdout and to a file, where each is wanted.
+pub(super) fn deliver(text: &[u8], to_stdout: bool, path: Option<&str>, force: bool) -> Result<()> {
+    if to_stdout {
+        let mut stdout = OutputFile::stdout()?;
+        stdout.put(text)?;
+        stdout.commit()?;
+    }
+    let Some(path) = path else { return Ok(()) };
+    let mut file = OutputFile::create(path, &OutputOptions::new().force(force))?;
+    file.put(text)?;
+    file.commit().map(drop)
 }
 
 /// Names the file to which an error belongs.

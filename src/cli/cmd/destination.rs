@@ -1,6 +1,7 @@
 //! Where what a server loads goes: one file, a folder of parts, or the place of the log that is read.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use rdbkit::aof::writer::{BaseForm, DEFAULT_PREFIX};
 use rdbkit::aof::{AofFolder, AofSet, InPlace};
@@ -31,6 +32,9 @@ impl Destination {
         sources: impl IntoIterator<Item = FileId>,
         set: Option<&AofSet>,
     ) -> Result<Destination> {
+        if let (Some(set), Some(path)) = (set, args.output.as_deref()) {
+            refuse_inside(set, path)?;
+        }
         if format == Format::AofDir {
             let Some(path) = args.output.as_deref().filter(|path| *path != "-") else {
                 return Err(Error::usage("aof-dir is a folder: name it with -o"));
@@ -84,6 +88,27 @@ impl Destination {
                 Ok(replaced.bytes)
             }
         }
+    }
+}
+
+/// Refuses an output in the folder of the set that is read.
+fn refuse_inside(set: &AofSet, path: &str) -> Result<()> {
+    let Ok(folder) = set.dir.canonicalize() else {
+        return Ok(());
+    };
+    // What is not there yet lies where the next folder above it does.
+    let lies_inside = Path::new(path)
+        .ancestors()
+        .filter(|above| *above != Path::new(""))
+        .chain([Path::new(".")])
+        .find_map(|above| above.canonicalize().ok())
+        .is_some_and(|above| above.starts_with(&folder));
+    match lies_inside && path != "-" {
+        true => {
+            let what = "lies in the folder of the log that is read";
+            Err(Error::usage(what).in_file(path))
+        }
+        false => Ok(()),
     }
 }
 

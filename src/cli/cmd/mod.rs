@@ -9,4 +9,5 @@ pub(crate) mod docs;
 mod in_place;
 pub(crate) mod inspect;
 pub(crate) mod rewrite;
+mod rewrite_several;
 pub(crate) mod verify;

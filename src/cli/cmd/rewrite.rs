@@ -1,20 +1,19 @@
-//! `rewrite`: a log replayed and written anew, to another place or in its own.
+//! `rewrite`: logs replayed and written anew, to another place or in their own.
 
 use rdbkit::aof::in_place::Claim;
 use rdbkit::error::{Error, Result};
-use rdbkit::input::{Kind, Purpose};
-use rdbkit::ops::log::{Log, says_preamble};
+use rdbkit::input::Purpose;
 use rdbkit::ops::pipeline::Pipeline;
 
 use super::convert_rdb::Job;
 use super::destination::Destination;
-use super::in_place;
+use super::{in_place, rewrite_several};
 use crate::cli::args::{ConvertArgs, Format, RewriteArgs};
 use crate::cli::exit::Exit;
-use crate::cli::open::{self, Opened};
+use crate::cli::open;
 use crate::cli::printer::Printer;
 
-/// Rewrites one log.
+/// Rewrites one log, or each of several.
 pub(crate) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     if args.json && args.output.as_deref() == Some("-") {
         return Err(Error::usage(
@@ -24,12 +23,43 @@ pub(crate) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> 
     if args.in_place {
         in_place::refuse_silent_loss(args)?;
     }
-    let expansion = open::expand(&args.input, Purpose::Single, printer)?;
+    let [only] = args.inputs.as_slice() else {
+        return rewrite_several::run(args, pipeline, printer);
+    };
+    let place = match &args.output {
+        Some(output) => Place::Named(output.clone()),
+        None => Place::Input,
+    };
+    one(args, only, place, false, pipeline, printer).map(|done| done.exit)
+}
+
+/// Where a result goes.
+pub(super) enum Place {
+    /// To a file or folder.
+    Named(String),
+    /// Where its input is.
+    Input,
+}
+
+/// What became of one log.
+pub(super) struct Rewrite {
+    pub(super) exit: Exit,
+    /// Its lines of a report about several.
+    pub(super) report: Vec<u8>,
+}
+
+/// Rewrites one log; of several the name of the result does not decide what it is.
+pub(super) fn one(
+    args: &RewriteArgs,
+    input: &str,
+    place: Place,
+    is_one_of_several: bool,
+    pipeline: Pipeline,
+    printer: &Printer,
+) -> Result<Rewrite> {
+    let expansion = open::expand(input, Purpose::Single, printer)?;
     let [expanded] = expansion.inputs.as_slice() else {
-        return Err(Error::usage(format!(
-            "{}: rewrite takes one input",
-            args.input
-        )));
+        return Err(Error::usage(format!("{input}: is more than one log")));
     };
     // Before anything is opened: that would disturb a rewrite that is at work.
     let claim = match args.in_place {
@@ -40,31 +70,20 @@ pub(crate) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> 
     if let Some(claim) = &claim {
         expanded.path = claim.path().to_path_buf();
     }
-    let no_log = || {
-        let what = "is no log: rewrite is for an AOF, convert for anything else";
-        Error::usage(what).in_file(&args.input)
+    let log = args.input_args.open(&expanded)?.into_log()?;
+    let output = match place {
+        Place::Named(output) => Some(output),
+        Place::Input => None,
     };
-    let log = match args.input_args.open(&expanded)? {
-        Opened::Log(log) => log,
-        // A log that was just written anew: an RDB, and no command behind it yet.
-        Opened::Records(mut input) => {
-            let is_preamble = input.origin().kind() == Kind::Rdb && says_preamble(input.peek()?);
-            match is_preamble {
-                true => Log::of_input(input)?,
-                false => return Err(no_log()),
-            }
-        }
-        Opened::Json(_) => return Err(no_log()),
-    };
-    let format = match args.output.as_deref() {
+    let format = match output.as_deref().filter(|_| !is_one_of_several) {
         Some(name) if name.ends_with('/') => Format::AofDir,
         Some(name) if name == "-" || name.to_ascii_lowercase().ends_with(".aof") => Format::Aof,
         _ if log.set.is_some() => Format::AofDir,
         _ => Format::Aof,
     };
     let mut converts = ConvertArgs {
-        input: args.input.clone(),
-        output: args.output.clone(),
+        input: input.to_owned(),
+        output,
         to: Some(format),
         force: args.force,
         meta: false,
@@ -85,8 +104,13 @@ pub(crate) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> 
     let mut job = Job::new(&converts, format, pipeline, printer)?;
     job.rewrites = true;
     job.reports = args.json;
-    match replaced {
-        Some(replaced) => job.log_to(&log, Destination::InPlace(replaced)),
-        None => job.log(&log),
-    }
+    job.is_one_of_several = is_one_of_several;
+    let exit = match replaced {
+        Some(replaced) => job.log_to(&log, Destination::InPlace(replaced))?,
+        None => job.log(&log)?,
+    };
+    Ok(Rewrite {
+        exit,
+        report: job.take_report(),
+    })
 }
