@@ -11,6 +11,7 @@ pub mod lzf;
 pub mod map;
 pub mod sink;
 pub mod source;
+pub(crate) mod spool;
 pub mod text;
 
 pub use text::Text;

@@ -13,7 +13,9 @@ use super::document::Document;
 use super::escape::{write_string, write_utf8};
 use super::parts::{write_id, write_number};
 use super::pretty::indent;
+use crate::bytes::spool::Spool;
 use crate::bytes::{Text, double};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{Group, Idmp, StreamId, StreamState};
@@ -31,16 +33,26 @@ pub enum Arrangement {
     PrettyArray,
 }
 
+/// From here on the text of a key goes to a temporary file, if its writer [spools](NativeWriter::spooling).
+const SPOOLED_BYTES: usize = 24 << 20;
+
 /// Writes keys into a buffer that its owner empties between keys.
 #[derive(Debug, Default)]
 pub struct NativeWriter {
-    /// The text since it was emptied last; it ends behind a key, except during one.
+    /// The text since it was emptied last; it ends behind a key, except during one. Of one
+    /// that spools it is the end of the text: [`Document::write_out`] has all of it.
     pub out: Vec<u8>,
+    /// What stands before `out`, and before that.
+    spool: Spool,
+    before_spool: Vec<u8>,
+    /// How long `out` may become; `None`: as long as it must.
+    max_out: Option<usize>,
     arrangement: Arrangement,
     /// Whether what stands before the first key is written by another writer.
     is_fragment: bool,
     records: u64,
-    record_start: usize,
+    /// Where the record begins in `spool` and `out`.
+    record_start: u64,
     key_start: usize,
     value_type: Option<ValueType>,
     /// Hash fields as pairs, because a name of this key is no UTF-8.
@@ -67,8 +79,36 @@ impl NativeWriter {
         }
     }
 
+    /// Lets the text of a large key lie in a temporary file until it is written out.
+    ///
+    /// Has no effect on [`Arrangement::PrettyArray`].
+    #[must_use]
+    pub fn spooling(self) -> Self {
+        NativeWriter {
+            max_out: (self.arrangement != Arrangement::PrettyArray).then_some(SPOOLED_BYTES),
+            ..self
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.spool.len() + self.out.len() as u64
+    }
+
+    fn truncate(&mut self, len: u64) {
+        match len.checked_sub(self.spool.len()) {
+            // It was as long as that, so it is no more now.
+            Some(len) => self
+                .out
+                .truncate(usize::try_from(len).unwrap_or(usize::MAX)),
+            None => {
+                self.out.clear();
+                self.spool.truncate(len);
+            }
+        }
+    }
+
     fn begin_record(&mut self) {
-        self.record_start = self.out.len();
+        self.record_start = self.len();
         self.out
             .extend_from_slice(match (self.arrangement, self.records) {
                 (Arrangement::Lines, _) => b"",
@@ -99,6 +139,9 @@ impl NativeWriter {
     }
 
     fn comma(&mut self) {
+        if self.max_out.is_some_and(|max| self.out.len() >= max) {
+            self.spool.take_in(&mut self.out);
+        }
         if !std::mem::replace(&mut self.is_first, false) {
             self.out.push(b',');
         }
@@ -375,20 +418,46 @@ impl Document for NativeWriter {
     fn fragment(&self) -> Self {
         NativeWriter {
             is_fragment: true,
+            max_out: self.max_out,
             ..NativeWriter::new(self.arrangement)
         }
     }
 
-    fn append(&mut self, fragment: &mut Self) {
+    fn write_out(&mut self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        if self.is_spooled() {
+            sink(&self.before_spool)?;
+            self.before_spool = Vec::new();
+            self.spool.drain(sink)?;
+        }
+        sink(&self.out)?;
+        self.out.clear();
+        Ok(())
+    }
+
+    fn is_spooled(&self) -> bool {
+        self.spool.len() > 0
+    }
+
+    fn append(&mut self, fragment: &mut Self) -> Result<()> {
         if fragment.records > 0 {
             self.begin_record();
             self.records += std::mem::take(&mut fragment.records);
+        }
+        if fragment.is_spooled() {
+            if self.is_spooled() {
+                return Err(Error::new(ErrorKind::Internal(
+                    "a large key was not written out before the next",
+                )));
+            }
+            self.before_spool = std::mem::take(&mut self.out);
+            std::mem::swap(&mut self.spool, &mut fragment.spool);
         }
         if self.out.is_empty() {
             std::mem::swap(&mut self.out, &mut fragment.out);
         } else {
             self.out.append(&mut fragment.out);
         }
+        Ok(())
     }
 
     fn header(&mut self, header: &Header) {
@@ -631,7 +700,7 @@ impl ValueSink for NativeWriter {
 
     fn end_key(&mut self) -> bool {
         if self.restart {
-            self.out.truncate(self.record_start);
+            self.truncate(self.record_start);
             return false;
         }
         if !self.deadlines.is_empty() {
@@ -646,7 +715,11 @@ impl ValueSink for NativeWriter {
     }
 
     fn abandon_key(&mut self) {
-        self.out.truncate(self.record_start);
+        self.truncate(self.record_start);
         self.restart = false;
     }
 }
+
+#[cfg(test)]
+#[path = "native_tests.rs"]
+mod tests;

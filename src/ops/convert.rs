@@ -97,10 +97,11 @@ pub fn convert_rdb<C: Conversion>(
     reader.pipe(options.pipeline, make_worker, |part| {
         done.add(&part.done);
         // The text of a large key is handed over, not copied, where nothing stands before it.
-        if part.fragment.text().len() >= LARGE_TEXT_BYTES {
+        let is_large = part.fragment.text().len() >= LARGE_TEXT_BYTES;
+        if is_large || part.fragment.is_spooled() {
             conversion.flush()?;
         }
-        conversion.document().append(&mut part.fragment);
+        conversion.document().append(&mut part.fragment)?;
         for error in part.damages.drain(..) {
             conversion.damaged(error);
         }

@@ -48,6 +48,31 @@ fn snapshots_are_read_within_little_memory() {
     assert!(fs::metadata(&out).unwrap().len() > 150_000 * 200);
 }
 
+/// The text of a key can be many times as long as the key in the file.
+#[test]
+fn long_texts_of_short_keys_take_no_more_memory() {
+    const ELEMENTS: usize = 4_000_000;
+    let folder = folder();
+    // A list of integers of 5 bytes each, whose text takes 14.
+    let mut bytes = b"REDIS0003\xfe\x00\x01\x04long\x80".to_vec();
+    bytes.extend((ELEMENTS as u32).to_be_bytes());
+    bytes.extend([0xc2, 0x00, 0x00, 0x00, 0x80].repeat(ELEMENTS));
+    bytes.push(0xff);
+    let snapshot = file(&folder, "long.rdb", &bytes);
+    let out = path_in(&folder, "out.ndjson");
+    expect(
+        &["convert", &snapshot, "-o", &out, "--max-memory", "40M"],
+        0,
+    );
+    let element = "\"-2147483648\",";
+    let mut text =
+        r#"{"db":0,"key":"long","type":"list","encoding":"linkedlist","value":["#.to_owned();
+    text += &element.repeat(ELEMENTS);
+    text.pop();
+    text += "]}\n";
+    assert!(fs::read(&out).unwrap() == text.as_bytes());
+}
+
 #[test]
 fn sizes_of_memory_are_numbers() {
     for size in ["", "lots", "-1", "1T"] {

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
             printer,
             options,
             input,
-            NativeWriter::new(Arrangement::Lines),
+            NativeWriter::new(Arrangement::Lines).spooling(),
         ),
         (None, Format::Json) if args.pretty => write(
             args,
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &ConvertArgs, pipeline: Pipeline, printer: &Printer) -> 
             printer,
             options,
             input,
-            NativeWriter::new(Arrangement::Array),
+            NativeWriter::new(Arrangement::Array).spooling(),
         ),
     }
 }
@@ -155,8 +155,8 @@ impl<W: Document> Job<'_, W> {
     fn write_out(&mut self) -> Result<()> {
         /// What the buffer of a large key is cut down to.
         const KEPT_BYTES: usize = 1 << 20;
-        self.output.put(self.writer.text())?;
-        self.writer.text().clear();
+        let output = &mut self.output;
+        self.writer.write_out(&mut |text| output.put(text))?;
         self.writer.text().shrink_to(KEPT_BYTES);
         Ok(())
     }

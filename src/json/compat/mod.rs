@@ -14,6 +14,7 @@ use super::document::Document;
 use super::native::Header;
 use super::parts::write_number;
 use crate::bytes::Text;
+use crate::error::Result;
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
@@ -163,8 +164,9 @@ impl<S: Shape> Document for CompatWriter<S> {
         CompatWriter::new()
     }
 
-    fn append(&mut self, fragment: &mut Self) {
+    fn append(&mut self, fragment: &mut Self) -> Result<()> {
         self.append(fragment);
+        Ok(())
     }
 
     fn header(&mut self, _header: &Header) {
