@@ -486,7 +486,10 @@ fn copy_aof(from: &Path, dir: &Path) -> String {
         let entry = entry.expect("an entry");
         let file = entry.file_name().into_string().expect("a name of UTF-8");
         fs::copy(entry.path(), to.join(&file)).expect("a copy");
-        if let Some(stem) = file.strip_suffix(".manifest") {
+        // What a rewrite that was killed was writing is none.
+        if let Some(stem) = file.strip_suffix(".manifest")
+            && !stem.starts_with("temp-")
+        {
             stem.clone_into(&mut name);
         }
     }

@@ -33,8 +33,8 @@ pub(super) struct SetInPlace {
     old_text: Vec<u8>,
     /// The manifest first, then the parts.
     guarded: Vec<Guarded>,
-    /// Incrs that no manifest names and that hold nothing.
-    empty_orphans: Vec<PathBuf>,
+    /// What rewrites that did not get to their end have left.
+    litter: Vec<PathBuf>,
     /// After which files the new ones take.
     like: Like,
     _claim: Claim,
@@ -128,7 +128,7 @@ impl SetInPlace {
             old,
             old_text,
             guarded,
-            empty_orphans: names.empty_orphans,
+            litter: names.litter,
             like,
             _claim: claim,
         })
@@ -264,7 +264,7 @@ impl SetInPlace {
             let error = self.fresh.disk.unlink(&path).err();
             error.map(|error| left.push((path, error))).is_some()
         });
-        for path in &self.empty_orphans {
+        for path in &self.litter {
             if let Err(error) = self.fresh.disk.unlink(path) {
                 left.push((path.clone(), error));
             }
@@ -328,7 +328,7 @@ fn replication_offset(set: &AofSet) -> Option<i64> {
 struct NewNames {
     base: Entry,
     incr: Entry,
-    empty_orphans: Vec<PathBuf>,
+    litter: Vec<PathBuf>,
 }
 
 impl NewNames {
@@ -351,36 +351,45 @@ impl NewNames {
                 take(kind, seq);
             }
         }
-        let mut empty_orphans = Vec::new();
-        for path in list(dir)? {
-            let name = file_name(&path);
-            let is_listed = old.entries().any(|entry| entry.file == name);
-            // A base that no manifest names is replaced, as servers do.
-            if let Some((PartKind::Incr, seq)) = part_name(name, prefix)
-                && !is_listed
-            {
-                take(PartKind::Incr, seq);
-                if fs::symlink_metadata(&path).is_ok_and(|is| is.is_file() && is.len() == 0) {
-                    empty_orphans.push(path);
-                }
-            }
-        }
         let next = |seq: i64| {
             let none = || Error::usage("has the highest sequence number there is");
             seq.checked_add(1).ok_or_else(none)
         };
-        let (base_seq, incr_seq) = (next(base_seq)?, next(incr_seq)?);
+        let base_seq = next(base_seq)?;
+        let mut litter = Vec::new();
+        for path in list(dir)? {
+            let name = file_name(&path);
+            if old.entries().any(|entry| entry.file == name) {
+                continue;
+            }
+            let is_empty =
+                || fs::symlink_metadata(&path).is_ok_and(|is| is.is_file() && is.len() == 0);
+            match part_name(name, prefix) {
+                // The number that the next base has. A server would write over it.
+                Some((PartKind::Base, seq)) if seq == base_seq => litter.push(path),
+                Some((PartKind::Incr, seq)) => {
+                    incr_seq = incr_seq.max(seq);
+                    if is_empty() {
+                        litter.push(path);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let incr_seq = next(incr_seq)?;
         let name = |end: &str| [prefix, end.as_bytes()].concat();
         let extension = match form {
             BaseForm::Rdb => "rdb",
             BaseForm::Commands => "aof",
         };
         let base = name(&format!(".{base_seq}.base.{extension}"));
+        // One of the same name is replaced.
+        litter.retain(|path| file_name(path) != base);
         let incr = name(&format!(".{incr_seq}.incr.aof"));
         Ok(NewNames {
             base: Entry::new(base, base_seq, EntryKind::Base),
             incr: Entry::new(incr, incr_seq, EntryKind::Incr),
-            empty_orphans,
+            litter,
         })
     }
 }

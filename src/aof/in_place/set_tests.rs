@@ -13,11 +13,7 @@ fn names(old: &str, files: &[(&str, &str)], form: BaseForm) -> Result<(String, S
     let text = |entry: &Entry| String::from_utf8(entry.file.clone()).unwrap();
     assert_eq!(names.base.kind, EntryKind::Base);
     assert_eq!(names.incr.kind, EntryKind::Incr);
-    Ok((
-        text(&names.base),
-        text(&names.incr),
-        names.empty_orphans.len(),
-    ))
+    Ok((text(&names.base), text(&names.incr), names.litter.len()))
 }
 
 #[test]
@@ -34,6 +30,8 @@ fn new_numbers_are_above_all_that_are_listed_and_all_incrs_that_are_there() {
     assert_eq!(choose(&orphans), next("a.9.incr.aof", 1));
     // An unlisted base is what an earlier run left.
     assert_eq!(choose(&[("a.4.base.rdb", "x")]), next("a.6.incr.aof", 0));
+    let others = [("a.4.base.aof", "x"), ("a.2.base.rdb", "x")];
+    assert_eq!(choose(&others), next("a.6.incr.aof", 1));
     let history = "file a.3.base.aof seq 3 type b\nfile a.4.base.aof seq 4 type h\nfile a.9.incr.aof seq 9 type h\n";
     let chosen = names(history, &[], BaseForm::Commands).unwrap();
     assert_eq!(
