@@ -8,16 +8,14 @@ mod util;
 
 use std::env;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rdbkit::aof::in_place::Options;
-use rdbkit::bytes::disk::{Disk, DiskCall};
+use rdbkit::bytes::disk::Disk;
 use tempfile::TempDir;
-use util::in_place::{rewrite, rewrite_and};
+use util::in_place::{copied, log_in, names, rewrite};
 use util::server::{Release, Server, Start, server_named};
 
 const LOG: &str = "RDBKIT_TEST_LOG";
@@ -90,39 +88,6 @@ fn write(server: &Server) {
         let code = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
         client.ok(&["FUNCTION", "LOAD", "REPLACE", code]);
     }
-}
-
-/// Copies a log from under a server: files that it has just removed are not needed.
-fn copied(log: &Path) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let copy = |from: &Path| match fs::copy(from, folder.path().join(from.file_name().unwrap())) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        copied => drop(copied.unwrap()),
-    };
-    match log.is_dir() {
-        true => fs::read_dir(log)
-            .unwrap()
-            .for_each(|entry| copy(&entry.unwrap().path())),
-        false => copy(log),
-    }
-    folder
-}
-
-/// What a server starts on: a folder of parts, or the only file.
-fn log_in(folder: &Path) -> PathBuf {
-    match folder.join("appendonly.aof.manifest").exists() {
-        true => folder.to_path_buf(),
-        false => folder.join("appendonly.aof"),
-    }
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 fn rdbkit(args: &[&str]) -> Output {

@@ -1,5 +1,7 @@
 //! A log replaced where it lies by the library, with the disk under a test's control.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rdbkit::aof::in_place::{Claim, Options, Replaced};
@@ -8,6 +10,7 @@ use rdbkit::error::Result;
 use rdbkit::input::{Input, Kind, OpenOptions, Purpose, expand};
 use rdbkit::ops::log::Log;
 use rdbkit::ops::rewrite::Rewriter;
+use tempfile::TempDir;
 
 use super::same::target_of;
 use super::server::Release;
@@ -25,6 +28,39 @@ pub(crate) fn open(claim: &Claim) -> Result<Log> {
     }
     let options = OpenOptions::new().map(true).as_kind(Kind::Aof);
     Log::of_input(Input::open(path, &options)?)
+}
+
+/// Copies a log from under a server: files that it has just removed are not needed.
+pub(crate) fn copied(log: &Path) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |from: &Path| match fs::copy(from, folder.path().join(from.file_name().unwrap())) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        copied => drop(copied.unwrap()),
+    };
+    match log.is_dir() {
+        true => fs::read_dir(log)
+            .unwrap()
+            .for_each(|entry| copy(&entry.unwrap().path())),
+        false => copy(log),
+    }
+    folder
+}
+
+/// What a server starts on: a folder of parts, or the only file.
+pub(crate) fn log_in(folder: &Path) -> PathBuf {
+    match folder.join("appendonly.aof.manifest").exists() {
+        true => folder.to_path_buf(),
+        false => folder.join("appendonly.aof"),
+    }
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }
 
 /// Replaces a log by its compact form for the release.
