@@ -7,7 +7,6 @@
 mod util;
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +27,6 @@ const AT_ONCE: [&str; 2] = ["--appendfsync", "no"];
 
 /// A log as a server left it.
 struct Source {
-    release: Release,
     folder: TempDir,
     digest: String,
 }
@@ -46,11 +44,7 @@ impl Source {
         client.ok(&["INCR", "n"]);
         let folder = copied(&server.aof());
         let digest = server.digest();
-        Source {
-            release,
-            folder,
-            digest,
-        }
+        Source { folder, digest }
     }
 
     fn log(&self) -> PathBuf {
