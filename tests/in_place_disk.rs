@@ -371,7 +371,7 @@ impl Power {
                 self.change(None, Some((path, self.files.len() - 1)));
             }
             DiskCall::Write(path, bytes) => self.files[self.seen[path]].0.extend(bytes),
-            DiskCall::Own(_) => {}
+            DiskCall::Own(_) | DiskCall::Mode(_) => {}
             DiskCall::Sync(path) => {
                 let (bytes, durable) = &mut self.files[self.seen[path]];
                 *durable = bytes.len();

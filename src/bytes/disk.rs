@@ -3,7 +3,7 @@
 //! ```text
 //! create   a new file, mode 0600       link      a second name for a file
 //! write    bytes behind its end        rename    also over another file
-//! own      owner, group and mode       unlink    a name goes
+//! own      owner and group, mode       unlink    a name goes
 //! sync     fsync of a file             sync_folder   fsync of a folder
 //! ```
 //!
@@ -26,8 +26,10 @@ pub enum DiskCall {
     Create(PathBuf),
     /// Bytes go to the end of a file.
     Write(PathBuf, Vec<u8>),
-    /// A file takes over owner, group and mode of another.
+    /// A file takes over owner and group of another.
     Own(PathBuf),
+    /// A file takes over the mode of another.
+    Mode(PathBuf),
     /// What a file holds becomes durable.
     Sync(PathBuf),
     /// A file gets a second name.
@@ -185,15 +187,16 @@ impl DiskFile {
     /// # Errors
     /// The system refuses; only root may give a file away.
     pub fn own_as(&self, other: &Metadata) -> io::Result<()> {
-        self.disk.before(|| DiskCall::Own(self.path.clone()))?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::{MetadataExt as _, fchown};
             let mine = self.file.metadata()?;
             if (mine.uid(), mine.gid()) != (other.uid(), other.gid()) {
+                self.disk.before(|| DiskCall::Own(self.path.clone()))?;
                 fchown(&self.file, Some(other.uid()), Some(other.gid()))?;
             }
         }
+        self.disk.before(|| DiskCall::Mode(self.path.clone()))?;
         self.file.set_permissions(other.permissions())
     }
 
@@ -237,7 +240,7 @@ mod tests {
             [
                 DiskCall::Create(at("a")),
                 DiskCall::Write(at("a"), b"1".to_vec()),
-                DiskCall::Own(at("a")),
+                DiskCall::Mode(at("a")),
                 DiskCall::Sync(at("a")),
                 DiskCall::Link(at("a"), at("b")),
                 DiskCall::Rename(at("a"), at("c")),

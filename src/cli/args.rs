@@ -341,7 +341,7 @@ pub(crate) struct RewriteArgs {
     #[arg(long)]
     pub(crate) in_place: bool,
     /// With --in-place: go on where it cannot be known that no server has the log open
-    #[arg(long, requires = "in_place")]
+    #[arg(long)]
     pub(crate) force_offline: bool,
     /// Overwrite OUT
     #[arg(long, conflicts_with = "in_place")]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use crate::program::{
-    corrupt, demo, expect, file, folder, names, one_error, path_in, run_on, stderr, stdout,
+    corrupt, demo, expect, file, folder, log, names, one_error, path_in, run_on, stderr, stdout,
     testdata,
 };
 
@@ -33,18 +33,6 @@ fn commands(log: &[u8]) -> String {
         }
     }
     out
-}
-
-fn log(lines: &[&str]) -> Vec<u8> {
-    let mut log = Vec::new();
-    for line in lines {
-        let words: Vec<_> = line.split(' ').collect();
-        log.extend(format!("*{}\r\n", words.len()).bytes());
-        for word in words {
-            log.extend(format!("${}\r\n{word}\r\n", word.len()).bytes());
-        }
-    }
-    log
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod diff;
 mod exit_codes;
 mod filters;
 mod help;
+mod in_place;
 mod inputs;
 mod memory;
 mod outputs;

@@ -155,3 +155,16 @@ pub(crate) fn many_keys(keys: usize) -> Vec<u8> {
     bytes.push(0xff);
     bytes
 }
+
+/// A log of commands, whose words are divided by spaces.
+pub(crate) fn log(lines: &[&str]) -> Vec<u8> {
+    let mut log = Vec::new();
+    for line in lines {
+        let words: Vec<_> = line.split(' ').collect();
+        log.extend(format!("*{}\r\n", words.len()).bytes());
+        for word in words {
+            log.extend(format!("${}\r\n{word}\r\n", word.len()).bytes());
+        }
+    }
+    log
+}

@@ -6,19 +6,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::program::{expect, file, folder, names, one_error, path_in, stderr, stdout};
-
-fn log(lines: &[&str]) -> Vec<u8> {
-    let mut log = Vec::new();
-    for line in lines {
-        let words: Vec<_> = line.split(' ').collect();
-        log.extend(format!("*{}\r\n", words.len()).bytes());
-        for word in words {
-            log.extend(format!("${}\r\n{word}\r\n", word.len()).bytes());
-        }
-    }
-    log
-}
+use crate::program::{expect, file, folder, log, names, one_error, path_in, stderr, stdout};
 
 /// Two logs of one file and one of several parts.
 fn three(dir: &TempDir) -> [String; 3] {

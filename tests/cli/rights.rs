@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::program::{PROGRAM, demo, exited, file, names, one_error, path_in, run, stdout};
 
 /// A user without rights: this one, unless it is root.
-enum Nobody {
+pub(crate) enum Nobody {
     ThisUser,
     /// Runs `rdbkit` in this folder: a copy of the program that every user can reach.
     Copy(TempDir),
@@ -18,7 +18,7 @@ enum Nobody {
 
 impl Nobody {
     /// Finds one, or says loudly that there is none.
-    fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         if !is_root() {
             return Some(Nobody::ThisUser);
         }
@@ -38,7 +38,7 @@ impl Nobody {
         }
     }
 
-    fn try_run(&self, args: &[&str]) -> std::io::Result<Output> {
+    pub(crate) fn try_run(&self, args: &[&str]) -> std::io::Result<Output> {
         match self {
             Nobody::ThisUser => Ok(run(args)),
             Nobody::Copy(dir) => Command::new("setpriv")
@@ -52,14 +52,14 @@ impl Nobody {
 
     /// Runs a command, which must end with 2.
     #[track_caller]
-    fn fails(&self, args: &[&str]) -> Output {
+    pub(crate) fn fails(&self, args: &[&str]) -> Output {
         let output = self.try_run(args).unwrap();
         exited(&output, 2, &format!("{args:?}"));
         output
     }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
 }
 

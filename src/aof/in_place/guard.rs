@@ -50,6 +50,11 @@ impl Claim {
             if path.is_dir() {
                 return Err(Error::usage("is a folder: name its manifest"));
             }
+            if !path.is_file() {
+                return Err(Error::usage(
+                    "is no regular file, which alone can be replaced",
+                ));
+            }
             let folder =
                 File::open(folder_of(&path)).map_err(|e| Error::io("cannot open its folder", e))?;
             match folder.try_lock() {

@@ -97,7 +97,8 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 /// Refuses what is only a part of a log: commands without the base that they change.
 fn refuse_part(path: &Path) -> Result<()> {
     for manifest in list(folder_of(path))? {
-        if !file_name(&manifest).ends_with(MANIFEST_SUFFIX.as_bytes()) {
+        let name = file_name(&manifest);
+        if !name.ends_with(MANIFEST_SUFFIX.as_bytes()) || name.starts_with(b"temp-") {
             continue;
         }
         let text = fs::read(&manifest).map_err(|e| {

@@ -1,5 +1,7 @@
 //! `rewrite --in-place`: what it refuses, and the form that it chooses.
 
+use std::path::Path;
+
 use rdbkit::aof::InPlace;
 use rdbkit::aof::in_place::{Claim, Options};
 use rdbkit::aof::writer::BaseForm;
@@ -8,8 +10,21 @@ use rdbkit::ops::log::Log;
 
 use crate::cli::args::{FilterArgs, RdbArgs, RewriteArgs, YesNo};
 
-/// Refuses to leave data out of the only copy of it, unless that is allowed.
-pub(super) fn refuse_silent_loss(args: &RewriteArgs) -> Result<()> {
+/// Refuses what must be known before a log is replaced.
+///
+/// Of a log that is replaced that is to leave data out of the only copy of it, unless that is allowed, and a report that
+/// cannot be written in the end.
+pub(super) fn refuse_flags(args: &RewriteArgs) -> Result<()> {
+    match (args.in_place, args.force_offline) {
+        (true, _) => {}
+        (false, false) => return Ok(()),
+        (false, true) => return Err(Error::usage("--force-offline is for --in-place")),
+    }
+    if let Some(report) = &args.rdb.report
+        && Path::new(report).exists()
+    {
+        return Err(Error::usage("exists already, and --report replaces nothing").in_file(report));
+    }
     let flag = match args {
         _ if args.rdb.allow_loss => None,
         _ if args.replay.until.is_some() => Some("--until"),

@@ -20,9 +20,7 @@ pub(crate) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> 
             "--json and the log both go to stdout: name a file with -o, or use --report",
         ));
     }
-    if args.in_place {
-        in_place::refuse_silent_loss(args)?;
-    }
+    in_place::refuse_flags(args)?;
     let [only] = args.inputs.as_slice() else {
         return rewrite_several::run(args, pipeline, printer);
     };
