@@ -106,6 +106,19 @@ impl Flavor {
         matches!(self.product, Product::Valkey) || self.at_least(7, 0)
     }
 
+    /// Whether BITFIELD extends the sign of a field of `i64` by a shift that does nothing,
+    /// so that negative numbers read as -1 (on x86-64; 5.0.10 no longer does).
+    #[must_use]
+    pub const fn shifts_sign_of_i64_fields(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(6, 0)
+    }
+
+    /// Whether LSET takes its index as a 32-bit number: 4294967296 is the first element.
+    #[must_use]
+    pub const fn truncates_list_places(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 2)
+    }
+
     /// Whether a ZADD unpacks the sorted set first if it names too many members for a
     /// packed one.
     #[must_use]

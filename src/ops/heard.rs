@@ -53,14 +53,20 @@ pub(super) fn told(rejected: &Rejected<'_>) -> Heard {
     };
     let (code, fault) = match &rejected.reject {
         Reject::UnknownCommand => (Code::UnknownCommand, Fault::Input),
-        Reject::WrongArity | Reject::Error(_) => (Code::ReplayRejected, Fault::Input),
+        Reject::WrongArity | Reject::Error(_) | Reject::Interrupted(_) => {
+            (Code::ReplayRejected, Fault::Input)
+        }
         Reject::Limit { .. } => (Code::LimitExceeded, Fault::Limit),
         _ => (Code::Unsupported, Fault::Unsupported),
     };
     let message = format!("{shown}: {}", rejected.reject);
-    let finding = finding(Level::Error, code, fault, place, message);
+    let (level, is_exact) = match rejected.reject {
+        Reject::Interrupted(_) => (Level::Warning, true),
+        Reject::Error(_) => (Level::Error, true),
+        _ => (Level::Error, false),
+    };
     Heard {
-        finding,
-        is_exact: matches!(rejected.reject, Reject::Error(_)),
+        finding: finding(level, code, fault, place, message),
+        is_exact,
     }
 }

@@ -217,6 +217,19 @@ fn fit(value: i128, kind: Kind, overflow: Overflow) -> Option<i64> {
     }
 }
 
+/// Adds to a field of `i64` where servers shift by its width, which does nothing: any
+/// negative number reads as -1, a sum that is too small goes unseen, and one that is too
+/// great wraps around to -1.
+fn add_with_sign_shifted(old: i64, by: i64, kind: Kind, overflow: Overflow) -> Option<i64> {
+    let old = old.max(-1);
+    match (old.checked_add(by), overflow) {
+        (Some(sum), _) => Some(sum),
+        (None, _) if old < 0 => Some(old.wrapping_add(by)),
+        (None, Overflow::Wrap) => Some(-1),
+        (None, _) => fit(i128::from(old) + i128::from(by), kind, overflow),
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Get,
@@ -268,6 +281,7 @@ pub(super) fn bitfield<'a>(
     let Some(end) = writes.map(|(_, _, end, ..)| *end).max() else {
         return bitfield_read(replayer, args, &fields);
     };
+    let shifts_sign = replayer.flavor().shifts_sign_of_i64_fields();
     let replies = replayer.upsert(args, 1, |text: &mut Str<'a>| {
         let bytes = text.to_mut();
         // The whole room is made first, also for fields that then fail.
@@ -284,8 +298,22 @@ pub(super) fn bitfield<'a>(
                     } else {
                         i128::from(*value as u64)
                     };
+                    let (_, max) = kind.range();
+                    // Servers' room for more overflows itself, and then seems exceeded.
+                    let value = match overflow {
+                        Overflow::Saturate
+                            if kind.width < 64 && max - value > i128::from(i64::MAX) =>
+                        {
+                            max
+                        }
+                        _ => value,
+                    };
                     let new = fit(value, *kind, *overflow);
                     (new, new.map(|_| old))
+                }
+                Act::Add(by) if shifts_sign && kind.width == 64 => {
+                    let new = add_with_sign_shifted(old, *by, *kind, *overflow);
+                    (new, new)
                 }
                 Act::Add(by) => {
                     let new = fit(i128::from(old) + i128::from(*by), *kind, *overflow);

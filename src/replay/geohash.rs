@@ -195,12 +195,16 @@ impl Cell {
     }
 
     /// Moves along one of the two interleaved numbers, around the world if need be.
+    ///
+    /// Who stays keeps a bit too many: that of a place on the very edge of the world.
     fn moved(self, mine: u64, by: i32) -> Cell {
+        if by == 0 {
+            return self;
+        }
         let unused = 64 - 2 * self.step;
         let others = !mine >> unused;
         let (kept, number) = (self.bits & !mine, self.bits & mine);
         let number = match by {
-            0 => number,
             1.. => number.wrapping_add(others + 1),
             _ => (number | others).wrapping_sub(others + 1),
         };

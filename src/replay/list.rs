@@ -256,7 +256,10 @@ pub(super) fn lset<'a>(
     if replayer.get::<List<'a>>(args.get(1))?.is_none() {
         return Err(NO_SUCH_KEY);
     }
-    let index = args.int(2)?;
+    let mut index = args.int(2)?;
+    if replayer.flavor().truncates_list_places() {
+        index = i64::from(index as i32);
+    }
     replayer.update(args.get(1), |list: &mut List<'a>| {
         let place = list.place(index).ok_or(OUT_OF_RANGE)?;
         list.set(place, args.str(3));

@@ -47,6 +47,9 @@ pub enum Reject {
     WrongArity,
     /// A server would have answered with this error, and gone on.
     Error(Cow<'static, str>),
+    /// A script that had written before this error ended it: servers log such a one, and
+    /// keep what it wrote.
+    Interrupted(Cow<'static, str>),
     /// A server carries it out, and this program cannot say what that gives.
     Unsupported(Cow<'static, str>),
     /// A bound of this program was hit.
@@ -86,6 +89,7 @@ impl fmt::Display for Reject {
             Reject::UnknownCommand => f.write_str("unknown command"),
             Reject::WrongArity => f.write_str("wrong number of arguments"),
             Reject::Error(text) => f.write_str(text),
+            Reject::Interrupted(text) => write!(f, "ended early: {text}"),
             Reject::Unsupported(what) => write!(f, "unsupported: {what}"),
             Reject::Limit { what, limit } => write!(f, "more than {limit} {what}"),
         }

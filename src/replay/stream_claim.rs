@@ -146,7 +146,8 @@ pub(super) fn xclaim<'a>(
                 _ => {}
             }
             let idle_ms = old.map_or(i64::MAX, |old| now_ms.saturating_sub(old.delivered_at_ms));
-            if idle_ms < claim.min_idle_ms {
+            // An annotation's whole second may lie before the delivery.
+            if claim.min_idle_ms > 0 && idle_ms < claim.min_idle_ms {
                 continue;
             }
             let count = match (claim.retry_count, old) {

@@ -214,9 +214,9 @@ pub(super) fn vadd<'a>(
             Ok(Reply::Int(0))
         }
         None => {
-            let attributes = add.attributes.filter(|text| !text.is_empty());
+            // An empty text counts, until an RDB is written and read.
             let vector = Vector {
-                attributes,
+                attributes: add.attributes,
                 ..stored
             };
             set.elements.insert(args.bytes(add.element), vector);

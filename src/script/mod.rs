@@ -90,6 +90,8 @@ enum Event {
 enum Stop {
     /// As it would have on a server.
     Error(String),
+    /// As it would have on a server, and after it had changed something.
+    Interrupted(String),
     /// For something that is not known here.
     Unsupported(String),
     /// At a bound.
@@ -181,6 +183,9 @@ impl Host {
             let answer = match self.events.recv_timeout(left) {
                 Ok(Event::Call(words)) => progress.call(replayer, &words),
                 Ok(Event::ReplicateCommands) => progress.replicate_commands(),
+                Ok(Event::Done(Err(Stop::Error(text)))) if progress.has_changed => {
+                    return Err(Stop::Interrupted(text));
+                }
                 Ok(Event::Done(outcome)) => return outcome,
                 Err(RecvTimeoutError::Timeout) => return Err(out_of_time()),
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
@@ -200,6 +205,8 @@ struct Progress {
     /// It has called a command whose answer is not the same everywhere.
     is_random: bool,
     has_written: bool,
+    /// A write of its was carried out.
+    has_changed: bool,
     /// It has turned on the replication of commands, and is free of these rules.
     replicates_commands: bool,
 }
@@ -210,6 +217,7 @@ impl Progress {
             release,
             is_random: false,
             has_written: false,
+            has_changed: false,
             replicates_commands: false,
         }
     }
@@ -234,7 +242,11 @@ impl Progress {
         }
         let outcome = match reads::find(&name) {
             Some(read) => replayer.read(read, &words),
-            None => replayer.call(&words),
+            None => {
+                let outcome = replayer.call(&words);
+                self.has_changed |= outcome.is_ok();
+                outcome
+            }
         };
         match outcome {
             Ok(Reply::Unread) if self.is_settled() => Answer::Settled,
@@ -341,6 +353,7 @@ pub(crate) fn eval<'a>(
         Ok(answer) => Ok(answer.map_or(Reply::Unread, Reply::from)),
         Err(Stop::Settled) => Ok(Reply::Unread),
         Err(Stop::Error(text)) => Err(Reject::Error(Cow::Owned(text))),
+        Err(Stop::Interrupted(text)) => Err(Reject::Interrupted(Cow::Owned(text))),
         Err(Stop::Unsupported(what)) => Err(Reject::Unsupported(Cow::Owned(what))),
         Err(Stop::Limit(what, limit)) => Err(Reject::Limit { what, limit }),
     }
@@ -438,6 +451,22 @@ mod tests {
                 .is_ok()
         );
         assert_eq!(value_of_k(&mut replayer), Answer::Bulk(b"2".to_vec()));
+    }
+
+    #[test]
+    fn an_error_after_a_write_is_told_apart() {
+        let mut replayer = replayer();
+        let outcome = run(
+            &mut replayer,
+            "redis.call('SET', KEYS[1], 'v') redis.call('NO')",
+        );
+        assert!(
+            matches!(outcome, Err(Reject::Interrupted(_))),
+            "{outcome:?}"
+        );
+        assert_eq!(value_of_k(&mut replayer), Answer::Bulk(b"v".to_vec()));
+        let outcome = run(&mut replayer, "redis.call('RPUSH', KEYS[1], 'v')");
+        assert!(matches!(outcome, Err(Reject::Error(_))), "{outcome:?}");
     }
 
     #[test]
