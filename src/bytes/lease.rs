@@ -48,7 +48,6 @@ pub enum NoLease {
 #[derive(Debug)]
 pub struct Lease {
     // The same open file description as the file that it was taken for.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "never made"))]
     file: File,
 }
 

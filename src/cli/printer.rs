@@ -104,6 +104,9 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("`rdbkit --version` lists what this release reads")
         }
         Code::DataLoss => Some("--allow-loss leaves it out; --report FILE says it to programs"),
+        Code::InputChanged => {
+            Some("something wrote to it or opened it: try again when nothing uses it")
+        }
         Code::InUse => Some("nothing was changed: stop what uses it, then try again"),
         Code::BadMagic => Some("`rdbkit inspect` tells what kind of file it is; `--as` overrides"),
         _ => None,

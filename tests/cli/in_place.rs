@@ -180,6 +180,20 @@ fn what_is_no_log_of_its_own_is_refused() {
     let output = expect(&["rewrite", "--in-place", &fifo], 2);
     one_error(&output, &["no regular file"]);
     fs::remove_file(fifo).unwrap();
+    let odd = path_in(&dir, "odd");
+    fs::create_dir(&odd).unwrap();
+    fs::write(format!("{odd}/temp-a.manifest"), log(&LINES)).unwrap();
+    fs::write(
+        format!("{odd}/a.manifest"),
+        "file temp-a.manifest seq 1 type b\n",
+    )
+    .unwrap();
+    untouched(
+        &dir,
+        &["rewrite", "--in-place", &odd],
+        2,
+        &["name of a temporary one"],
+    );
     let dump = path_in(&dir, "dump.rdb");
     fs::copy(demo(), &dump).unwrap();
     untouched(&dir, &["rewrite", "--in-place", &dump], 2, &["is no log"]);

@@ -39,11 +39,39 @@
 //! rewrite ends without having changed anything: a reader could be a server that starts.
 //! Who comes between the check and the commit waits too, and is found behind the commit: then
 //! the old manifest, or the old file, gets its name back before whoever waits can go on. The
-//! new manifest has a lease as well until it is replaced by the last one.
+//! new manifest has a lease as well until it is replaced by the last one. What is left to
+//! chance is a server that comes in those microseconds, and a rewrite that is killed in them
+//! too, before it can take the commit back: the server then goes on with the old files.
 //!
 //! Where there are no leases (network file systems, other systems than Linux, the file of
 //! another user) nothing is replaced unless the caller says that no server runs
 //! ([`Options::force_offline`]).
+//!
+//! ```
+//! use rdbkit::aof::in_place::{Claim, Options};
+//! use rdbkit::aof::writer::BaseForm;
+//! use rdbkit::input::{Input, Kind, OpenOptions};
+//! use rdbkit::ops::log::Log;
+//! use rdbkit::ops::rewrite::Rewriter;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("appendonly.aof");
+//! # let log = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n";
+//! # std::fs::write(&path, log)?;
+//! // First the lock, then the file, which is opened once.
+//! let claim = Claim::lock(&path, false)?;
+//! let options = OpenOptions::new().map(true).as_kind(Kind::Aof);
+//! let log = Log::of_input(Input::open(claim.path(), &options)?)?;
+//! # if cfg!(target_os = "linux") {
+//! let new = log.in_place(claim, BaseForm::Commands, Options::new())?;
+//! let rewriter = Rewriter::new().preamble(false);
+//! let (new, rewritten) = rewriter.rewrite(&log, new, &mut |finding| eprintln!("{finding}"))?;
+//! let replaced = new.commit()?;
+//! assert_eq!(replaced.bytes, rewritten.bytes);
+//! assert!(std::fs::read(&path)?.ends_with(b"$3\r\nSET\r\n$1\r\na\r\n$1\r\n2\r\n"));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! New files have the owner, the group and the mode of those that they replace; extended
 //! attributes are not taken over. What a killed run leaves is ignored by servers, and is

@@ -151,8 +151,7 @@ impl SetInPlace {
     }
 
     fn temp_manifest_path(&self) -> PathBuf {
-        let name = [b"temp-", file_name(self.guarded[0].path())].concat();
-        self.path_of(&name)
+        self.path_of(&temp_of(file_name(self.guarded[0].path())))
     }
 
     /// Everything that was loaded or listed as history before.
@@ -286,6 +285,11 @@ impl SetInPlace {
     }
 }
 
+/// As servers call a manifest that is being written.
+fn temp_of(manifest: &[u8]) -> Vec<u8> {
+    [b"temp-", manifest].concat()
+}
+
 /// Refuses sets whose replacement would not be what a server takes for the log.
 fn refuse(claim: &Claim, set: &AofSet, parts: &[OpenFile]) -> Result<()> {
     if claim.is_link() {
@@ -304,6 +308,13 @@ fn refuse(claim: &Claim, set: &AofSet, parts: &[OpenFile]) -> Result<()> {
     if set.parts.is_empty() {
         return Err(Error::usage(
             "names no part that is there: nothing to rewrite",
+        ));
+    }
+    let temp_manifest = temp_of(file_name(claim.path()));
+    let is_ours = |entry: &Entry| entry.file == TEMP_BASE.as_bytes() || entry.file == temp_manifest;
+    if set.manifest.entries().any(is_ours) {
+        return Err(Error::usage(
+            "names a file that has the name of a temporary one",
         ));
     }
     let same = |path: &Path| FileId::of_path(path).ok();

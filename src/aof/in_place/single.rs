@@ -10,6 +10,7 @@ use super::guard::{Claim, Guarded};
 use super::{Options, Replaced};
 use crate::aof::Manifest;
 use crate::aof::layout::{MANIFEST_SUFFIX, file_name, list};
+use crate::bytes::cleanup;
 use crate::bytes::file_id::{OpenFile, display_path};
 use crate::bytes::sink::folder_of;
 use crate::error::{Error, Result};
@@ -56,6 +57,8 @@ impl FileInPlace {
         disk.unlink(&spare)
             .map_err(|e| cannot_remove(e).in_file(display_path(&spare)))?;
         self.old.check()?;
+        // Registered first, so that no signal falls between.
+        let _doomed = cleanup::register(&spare);
         // Without a lease nobody is waited for, and nothing is ever taken back.
         let has_spare = self.old.has_lease() && disk.link(&path, &spare).is_ok();
         let replaced = self.fresh.replace(self.new.path(), &path);
