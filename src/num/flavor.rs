@@ -119,6 +119,12 @@ impl Flavor {
         matches!(self.product, Product::Valkey) || self.at_least(7, 2)
     }
 
+    /// Whether streams count the entries ever added.
+    #[must_use]
+    pub const fn has_stream_counters(self) -> bool {
+        matches!(self.product, Product::Valkey) || self.at_least(7, 0)
+    }
+
     /// Whether a ZADD unpacks the sorted set first if it names too many members for a
     /// packed one.
     #[must_use]

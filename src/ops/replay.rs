@@ -185,6 +185,7 @@ pub fn replay_log<'a>(
             }
         }
     };
+    replayed.replayer.end();
     if matches!(options.until, Until::Timestamp(_)) && replayed.annotations == 0 {
         let finding = finding(
             Level::Warning,

@@ -326,7 +326,7 @@ impl Target {
 
     /// Whether commands tell a stream's counters.
     pub(crate) fn sets_stream_counters(&self) -> bool {
-        self.since(7, 0)
+        self.flavor.has_stream_counters()
     }
 
     /// Whether there is the type stream.

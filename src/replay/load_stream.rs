@@ -52,6 +52,17 @@ fn counters_of(stream: &Stream<'_>) -> file::StreamState {
     }
 }
 
+/// Makes the counters those that a loader comes to which is told none.
+pub(super) fn guess_counters(stream: &mut Stream<'_>) {
+    stream.max_deleted_id = StreamId::MIN;
+    stream.entries_added = stream.len() as u64;
+    let counters = counters_of(stream);
+    for group in stream.groups.values_mut() {
+        let StreamId { ms, seq } = group.last_id;
+        group.entries_read = counters.estimated_reads(file::StreamId::new(ms, seq));
+    }
+}
+
 fn group<'a>(from: &file::Group, stream: &Stream<'a>) -> Result<Group<'a>> {
     let last_id = id(from.last_id);
     let entries_read = from

@@ -66,7 +66,7 @@ pub use reply::{Reject, Reply};
 
 use crate::num::Flavor;
 use crate::store::warm::{BATCH, Wanted};
-use crate::store::{Db, Store};
+use crate::store::{Db, Store, Value};
 
 /// What "now" means to commands that name a time relative to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -312,6 +312,21 @@ impl<'a> Replayer<'a> {
             len += 1;
         }
         db.warm(wanted.get(..len).unwrap_or_default());
+    }
+
+    /// Ends a replay. Releases before 7.0 do not count the entries of streams: what was counted
+    /// on the way becomes what a newer one guesses that loads their files.
+    pub fn end(&mut self) {
+        if self.flavor().has_stream_counters() {
+            return;
+        }
+        for (_, db) in self.store.dbs_mut() {
+            for (_, entry) in db.iter_mut() {
+                if let Value::Stream(stream) = &mut entry.value {
+                    load_stream::guess_counters(stream);
+                }
+            }
+        }
     }
 
     /// Carries out one command of the log; MULTI and EXEC are for the caller.
