@@ -1,6 +1,7 @@
 //! The program from outside: arguments, exit codes, stdout, stderr, files.
 
 mod aof_output;
+mod bad_output;
 mod diff;
 mod exit_codes;
 mod filters;

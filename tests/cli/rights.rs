@@ -130,6 +130,12 @@ fn output_in_a_closed_folder_is_one_error() {
     let dir = open_folder();
     let open = file(&dir, "open.rdb", &fs::read(demo()).unwrap());
     set_mode(&open, 0o644);
+    let log = file(
+        &dir,
+        "open.aof",
+        b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n",
+    );
+    set_mode(&log, 0o644);
     // Only its owner may write into it.
     set_mode(
         dir.path().to_str().unwrap(),
@@ -138,6 +144,18 @@ fn output_in_a_closed_folder_is_one_error() {
     let out = path_in(&dir, "out.json");
     let output = nobody.fails(&["convert", &open, "-o", &out]);
     one_error(&output, &["out.json", "Permission denied"]);
-    assert_eq!(names(dir.path()), ["open.rdb"]);
+    let open_log = path_in(&dir, "open.aof");
+    for (command, from, to) in [
+        ("convert", &open, "out.rdb"),
+        ("convert", &open, "out.aof"),
+        ("convert", &open, "out/"),
+        ("rewrite", &open_log, "out.aof"),
+        ("rewrite", &open_log, "out/"),
+    ] {
+        let out = path_in(&dir, to);
+        let output = nobody.fails(&[command, from, "-o", &out, "--target=redis-7.2"]);
+        one_error(&output, &["out", "Permission denied"]);
+    }
+    assert_eq!(names(dir.path()), ["open.aof", "open.rdb"]);
     set_mode(dir.path().to_str().unwrap(), 0o755);
 }
