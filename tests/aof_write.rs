@@ -5,13 +5,13 @@ mod util;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use util::dataset::{FillOptions, fill};
-use util::resp::Reply;
+use util::resp::{Address, Reply};
 use util::rng::{self, Rng};
 use util::same::{TIMES, all_servers, assert_same_keys_but, filled, target_of};
-use util::server::{Family, Modules, Release, Server, Start};
+use util::server::{Family, Modules, Release, Server, Start, servers};
 use util::writes::Writes;
 
 fn rdbkit(args: &[&str], label: &str) -> Output {
@@ -315,5 +315,48 @@ fn other_releases_load_what_we_write_for_them() {
                 "{label}: DEBUG DIGEST of a live server"
             );
         }
+    }
+}
+
+/// Sends what a conversion writes to stdout through the real `redis-cli --pipe`.
+fn redis_cli_pipe(server: &Server, convert: &[&str], label: &str) {
+    let Some(redis_cli) = Release::named("redis-7.0.15").program("redis-cli") else {
+        panic!("{label}: no redis-cli")
+    };
+    let Address::Unix(socket) = server.address() else {
+        panic!("{label}: no socket")
+    };
+    let mut rdbkit = Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+        .args(convert)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let sent = Command::new(redis_cli)
+        .args(["-s", text(&socket), "--pipe"])
+        .stdin(rdbkit.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(rdbkit.wait().unwrap().success(), "{label}");
+    let talk = String::from_utf8_lossy(&sent.stdout);
+    assert!(
+        sent.status.success() && talk.contains("errors: 0,"),
+        "{label}: redis-cli says:\n{talk}{}",
+        String::from_utf8_lossy(&sent.stderr)
+    );
+}
+
+#[test]
+fn conversion_piped_to_redis_cli_makes_the_same_data() {
+    let seed = rng::seed(5);
+    for release in servers() {
+        let label = format!("{} by redis-cli --pipe, RDBKIT_SEED={seed}", release.name);
+        let dir = tempfile::tempdir().unwrap();
+        let [rdb, _] = files(dir.path());
+        fs::write(&rdb, filled(release, seed)).unwrap();
+        let source = Server::load(release, &rdb).unwrap();
+        let live = Server::expect(Start::new(release));
+        let convert = ["convert", "-q", text(&rdb), "--to", "aof", "-o", "-"];
+        redis_cli_pipe(&live, &convert, &label);
+        assert_eq!(live.digest(), source.digest(), "{label}: DEBUG DIGEST");
     }
 }
