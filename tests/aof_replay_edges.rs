@@ -3,11 +3,13 @@
 
 mod util;
 
+use rdbkit::num::Flavor;
+use rdbkit::ops::log::Log;
 use rdbkit::store::Store;
 use rdbkit::store::digest::digest_store;
 use util::replayed::{describe, flavor, replay};
 use util::resp::encode;
-use util::server::{Release, Server, old_servers, servers};
+use util::server::{Release, Server, old_servers, server_named, servers};
 
 /// A log of commands whose words are set apart by one blank; two blanks make an empty
 /// word. A line that begins with `#` is an annotation.
@@ -137,4 +139,37 @@ fn fields_of_bits_keep_to_their_widths_as_servers_do() {
     }
     let lines: Vec<_> = lines.iter().map(|line| &**line).collect();
     compare(|release| release.redis_since(3, 2), &lines);
+}
+
+#[test]
+fn a_set_that_an_older_server_began_is_of_the_later_one() {
+    let Some(old) = server_named("redis-6.2.14") else {
+        return;
+    };
+    let server = Server::start(old, &["--appendonly", "yes"]);
+    server.client().ok(&["ZADD", "z", "0.1", "a"]);
+    server.rewrite_aof();
+    let log = Log::open(server.aof()).unwrap();
+    assert_eq!(
+        (log.flavor(), log.is_taken_over()),
+        (Flavor::redis(6, 2), false)
+    );
+    // Which of those without offsets it is, nothing says.
+    for (name, flavor, is_taken_over) in [
+        ("redis-7.0.15", Flavor::redis(7, 0), true),
+        ("valkey-8.1.8", Flavor::redis(7, 0), true),
+        ("redis-8.2.3", Flavor::redis(8, 6), false),
+    ] {
+        let Some(release) = server_named(name) else {
+            continue;
+        };
+        let later = Server::load_aof(release, &server.aof()).unwrap();
+        later.client().ok(&["ZADD", "z", "0.2", "b"]);
+        let log = Log::open(later.aof()).unwrap();
+        assert_eq!(
+            (log.flavor(), log.is_taken_over()),
+            (flavor, is_taken_over),
+            "{name}"
+        );
+    }
 }

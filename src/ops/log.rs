@@ -9,7 +9,7 @@ use crate::bytes::file_id::{FileId, OpenFile};
 use crate::bytes::source::Source as _;
 use crate::error::{Code, Error, ErrorKind, Fault, Result};
 use crate::input::{ByteSource, Input, Kind, MappedSource, OpenOptions, Origin};
-use crate::num::Flavor;
+use crate::num::{Flavor, Product};
 use crate::ops::opened::Opened;
 use crate::ops::replay::{LogPart, ReplayOptions, Replayed, Until, replay_log, writer_of};
 use crate::rdb::{ChecksumMode, Item, Items, RdbReader, RdbString, ReadItems as _};
@@ -139,9 +139,39 @@ impl Log {
 
     /// The release as which the log is replayed: the one that wrote it, or Redis 8.6 if its
     /// RDB does not say or there is none.
+    ///
+    /// A set may begin with what an older server left. One with offsets in its manifest is
+    /// of Redis 8.0 or later, and any is of Redis 7.0 or later.
     #[must_use]
     pub fn flavor(&self) -> Flavor {
-        self.writer().unwrap_or(Options::default().flavor)
+        let default = Options::default().flavor;
+        match self.writer() {
+            Some(writer) if !is_redis_before(writer, 8) => writer,
+            Some(_) if self.has_offsets() => default,
+            Some(_) if self.is_taken_over() => Flavor::redis(7, 0),
+            Some(writer) => writer,
+            None => default,
+        }
+    }
+
+    /// Whether it is a set that begins with the RDB of a server that had no sets, and
+    /// nothing says which later one went on with it.
+    #[must_use]
+    pub fn is_taken_over(&self) -> bool {
+        let is_set = self
+            .set
+            .as_ref()
+            .is_some_and(|set| set.manifest_path.is_some());
+        let is_older = self
+            .writer()
+            .is_some_and(|writer| is_redis_before(writer, 7));
+        is_set && is_older && !self.has_offsets()
+    }
+
+    /// Whether the manifest has what Redis writes into it since 8.0.
+    fn has_offsets(&self) -> bool {
+        let incrs = self.set.iter().flat_map(|set| &set.manifest.incrs);
+        incrs.into_iter().any(|entry| entry.start_offset.is_some())
     }
 
     /// Replays the log into a keyspace that borrows from it.
@@ -353,4 +383,8 @@ pub fn is_preamble(bytes: &[u8]) -> bool {
     let framed = reader.for_each(|_, _| Ok(()));
     let offset = usize::try_from(reader.offset()).unwrap_or(usize::MAX);
     framed.is_ok() && matches!(bytes.get(offset), Some(b'*' | b'#'))
+}
+
+fn is_redis_before(flavor: Flavor, major: u16) -> bool {
+    flavor.product == Product::Redis && flavor.major < major
 }

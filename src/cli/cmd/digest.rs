@@ -44,7 +44,7 @@ pub(crate) fn run(args: &DigestArgs, pipeline: Pipeline, printer: &Printer) -> R
     if digested.flavor_assumed && digested.depends_on_flavor {
         let flavor = digested.flavor;
         printer.warning(&format!(
-            "{}: the file names no server; digested as {flavor}, others print some of its scores or field TTLs differently (--flavor)",
+            "{}: no file says which server's this is; digested as {flavor}, others print some of its scores or field TTLs differently (--flavor)",
             args.input
         ));
         exit = if args.strict {
@@ -127,15 +127,18 @@ fn digest_of_log(
     let replay = args
         .replay
         .options(args.filter.now, log, options.pipeline)?;
-    let flavor = options.flavor.or_else(|| log.writer());
+    let is_assumed = options.flavor.is_none() && (log.writer().is_none() || log.is_taken_over());
+    let flavor = Some(replay.replay.flavor);
     let replayed = open::replay(log, &replay, args.strict, printer)?;
     let options = DigestOptions { flavor, ..options };
-    digest_store(
+    let mut digested = digest_store(
         &replayed.replayer.store,
         options,
         |db, key, entry| is_entry_selected(selection, db, key, entry),
         print_key,
-    )
+    )?;
+    digested.flavor_assumed = is_assumed;
+    Ok(digested)
 }
 
 /// Digests the keys of rdbkit's own JSON.
