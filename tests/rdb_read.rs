@@ -59,7 +59,7 @@ fn round(release: Release, seed: u64) {
     let digested = digest_rdb(
         &mut RdbReader::from_slice(&rdb),
         options,
-        |_| Ok(true),
+        |_, _| Ok(true),
         |_| Ok(()),
     )
     .unwrap();

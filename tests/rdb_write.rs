@@ -59,7 +59,7 @@ fn has_type(record: &Record<'_>, release: &Release) -> bool {
     }
 }
 
-fn digest(bytes: &[u8], flavor: Flavor, wants: impl Fn(&Record<'_>) -> bool) -> String {
+fn digest(bytes: &[u8], flavor: Flavor, wants: impl Fn(&Record<'_>) -> bool + Sync) -> String {
     let options = DigestOptions {
         flavor: Some(flavor),
         now_ms: 1_800_000_000_000,
@@ -67,7 +67,12 @@ fn digest(bytes: &[u8], flavor: Flavor, wants: impl Fn(&Record<'_>) -> bool) -> 
         pipeline: Pipeline::default(),
     };
     let mut reader = RdbReader::from_slice(bytes);
-    let digested = digest_rdb(&mut reader, options, |record| Ok(wants(record)), |_| Ok(()));
+    let digested = digest_rdb(
+        &mut reader,
+        options,
+        |record, _| Ok(wants(record)),
+        |_| Ok(()),
+    );
     digested.unwrap().total.unwrap().to_string()
 }
 

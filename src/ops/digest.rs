@@ -1,20 +1,23 @@
 //! `digest`: DEBUG DIGEST of a dataset, key by key, without loading it.
 //!
 //! Keys may come in any order (see [`crate::store::digest`]), so one pass with one
-//! value in hand is enough, whatever the size of the file.
+//! value in hand is enough, whatever the size of the file, and each thread adds up keys of
+//! its own.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::thread::ScopedJoinHandle;
 
 use super::export::export_record;
 use super::export_store::export_entry;
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipe, Pipeline, Work};
 use crate::bytes::Text;
 use crate::error::Result;
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 use crate::num::{Flavor, digest_score_text};
-use crate::rdb::{Dialect, Family, Item, ReadItems, Record, Scratch};
+use crate::rdb::{Dialect, Family, Item, RdbString, Record, Scratch};
 use crate::store::digest::{Digest, KeyDigest, SILENT_MODULES, TotalDigest, Type};
 use crate::store::{Entry, Store};
 
@@ -82,44 +85,130 @@ pub struct PerKey<'k> {
     pub digest: Option<Digest>,
 }
 
-/// Digests the chosen keys of an RDB; `per_key` gets each one's DIGEST-VALUE.
+/// Digests the chosen keys of an RDB; `per_key` gets each one's DIGEST-VALUE, in the order of
+/// the file. `wants` may use the buffer.
 ///
 /// # Errors
 /// A broken frame or value, a checksum that differs, or what the closures return.
 pub fn digest_rdb(
-    reader: &mut impl ReadItems,
+    reader: &mut impl Pipe,
     options: DigestOptions,
-    mut wants: impl FnMut(&Record<'_>) -> Result<bool>,
+    wants: impl Fn(&Record<'_>, &mut Vec<u8>) -> Result<bool> + Sync,
     mut per_key: impl FnMut(PerKey<'_>) -> Result<()>,
 ) -> Result<Digested> {
     let mut sums = Sums::new(options);
-    let (mut dialect, mut aux) = (None, Vec::new());
-    let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
-    reader.for_each(|item, _span| {
-        let record = match item {
-            Item::Key(record) => record,
-            Item::Header(header) => {
-                dialect = Some(*header);
-                return Ok(());
-            }
-            Item::Aux { key, value } if sums.done.keys == 0 => {
-                aux.extend(key.to_vec().ok().zip(value.to_vec().ok()));
-                return Ok(());
-            }
-            _ => return Ok(()),
-        };
-        if !wants(record)? {
-            return Ok(());
-        }
-        if sums.done.keys == 0 {
-            let own = || flavor_of(dialect, super::convert::flavor(&aux).as_deref());
-            sums.begin(options.flavor.or_else(own));
-        }
-        export_record(record, &mut scratch, &mut key_scratch, &mut sums.sink)?;
-        let key = record.key_bytes(&mut key_scratch)?;
-        sums.add(record.db, key, &mut per_key)
+    let make = || Digester {
+        options,
+        wants: &wants,
+        head: Head::default(),
+        part: Part::new(options),
+        scratch: Scratch::new(),
+        key_scratch: Vec::new(),
+    };
+    reader.pipe(options.pipeline, make, |part| {
+        sums.merge(&part.sums);
+        let names = &part.names;
+        part.keys.drain(..).try_for_each(|(db, name, digest)| {
+            let key = names.get(name).unwrap_or_default();
+            per_key(PerKey { db, key, digest })
+        })
     })?;
     Ok(sums.finish())
+}
+
+/// Who wrote a file.
+#[derive(Clone, Default)]
+struct Head {
+    dialect: Option<Dialect>,
+    /// The first aux field that names a server.
+    server: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What a batch of records gives.
+struct Part {
+    sums: Sums,
+    /// Where the names of the keys are, if each key's digest is wanted.
+    keys: Vec<(u32, Range<usize>, Option<Digest>)>,
+    names: Vec<u8>,
+}
+
+impl Part {
+    fn new(options: DigestOptions) -> Self {
+        Part {
+            sums: Sums::new(options),
+            keys: Vec::new(),
+            names: Vec::new(),
+        }
+    }
+}
+
+struct Digester<'w, F> {
+    options: DigestOptions,
+    wants: &'w F,
+    head: Head,
+    part: Part,
+    scratch: Scratch,
+    key_scratch: Vec<u8>,
+}
+
+impl<F: Fn(&Record<'_>, &mut Vec<u8>) -> Result<bool>> Work for Digester<'_, F> {
+    type Output = Part;
+    type Context = Head;
+
+    fn observe(head: &mut Head, item: &Item<'_>) {
+        match item {
+            Item::Header(dialect) => head.dialect = Some(*dialect),
+            Item::Aux {
+                key: RdbString::Raw(key @ (b"redis-ver" | b"valkey-ver")),
+                value,
+            } if head.server.is_empty() => {
+                let value = value.to_vec().ok();
+                head.server.extend(value.map(|value| (key.to_vec(), value)));
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, head: Head) {
+        self.head = head;
+    }
+
+    fn item(&mut self, item: &Item<'_>, _bytes: &[u8], _span: &Range<u64>) -> Result<()> {
+        let Item::Key(record) = item else {
+            Self::observe(&mut self.head, item);
+            return Ok(());
+        };
+        if !(self.wants)(record, &mut self.key_scratch)? {
+            return Ok(());
+        }
+        let Part { sums, keys, names } = &mut self.part;
+        if sums.done.keys == 0 {
+            let server = || super::convert::flavor(&self.head.server);
+            let own = || flavor_of(self.head.dialect, server().as_deref());
+            sums.begin(self.options.flavor.or_else(own));
+        }
+        export_record(
+            record,
+            &mut self.scratch,
+            &mut self.key_scratch,
+            &mut sums.sink,
+        )?;
+        let key = record.key_bytes(&mut self.key_scratch)?;
+        sums.add(record.db, key, &mut |PerKey { db, key, digest }| {
+            let start = names.len();
+            names.extend_from_slice(key);
+            keys.push((db, start..names.len(), digest));
+            Ok(())
+        })
+    }
+
+    fn take(&mut self, used: Option<Part>) -> Part {
+        let mut empty = used.unwrap_or_else(|| Part::new(self.options));
+        empty.sums = Sums::new(self.options);
+        empty.keys.clear();
+        empty.names.clear();
+        std::mem::replace(&mut self.part, empty)
+    }
 }
 
 /// Digests the chosen keys of a keyspace.
@@ -129,17 +218,70 @@ pub fn digest_rdb(
 pub fn digest_store(
     store: &Store<'_>,
     options: DigestOptions,
-    mut wants: impl FnMut(u32, &[u8], &Entry<'_>) -> bool,
+    wants: impl Fn(u32, &[u8], &Entry<'_>) -> bool + Sync,
     per_key: impl FnMut(PerKey<'_>) -> Result<()>,
 ) -> Result<Digested> {
-    digest_keys(options, options.flavor, per_key, |keys| {
-        let mut wanted = store
-            .iter()
-            .filter(|(db, key, entry)| wants(*db, key, entry));
-        wanted.try_for_each(|(db, key, entry)| {
-            keys.add(db, key, |sink| export_entry(db, key, entry, sink))
-        })
-    })
+    let jobs = options.pipeline.jobs().get();
+    // Each key's own digest is told in order.
+    if jobs == 1 || options.per_key {
+        return digest_keys(options, options.flavor, per_key, |keys| {
+            let mut wanted = store
+                .iter()
+                .filter(|(db, key, entry)| wants(*db, key, entry));
+            wanted.try_for_each(|(db, key, entry)| {
+                keys.add(db, key, |sink| export_entry(db, key, entry, sink))
+            })
+        });
+    }
+    /// Neighbours that one thread digests, so that each gets some of all kinds.
+    const NEIGHBOURS: usize = 64;
+    // What a thread adds up, until its first error and where that is.
+    let share = |job: usize| {
+        let mut sums = Sums::new(options);
+        sums.begin(options.flavor);
+        let mine = store.iter().enumerate();
+        let mut mine = mine.filter(|(at, _)| at / NEIGHBOURS % jobs == job);
+        let failed = mine.find_map(|(at, (db, key, entry))| {
+            if !wants(db, key, entry) {
+                return None;
+            }
+            let added = export_entry(db, key, entry, &mut sums.sink);
+            let added = added.and_then(|()| sums.add(db, key, &mut |_| Ok(())));
+            added.err().map(|error| (at, error))
+        });
+        (sums, failed)
+    };
+    let mut shares = Vec::new();
+    std::thread::scope(|scope| {
+        let spawn = |job| {
+            let thread = std::thread::Builder::new();
+            (job, thread.spawn_scoped(scope, move || share(job)))
+        };
+        let threads: Vec<_> = (1..jobs).map(spawn).collect();
+        shares.push(share(0));
+        for (job, thread) in threads {
+            // A system that has no more threads for us gets by with those it has.
+            shares.push(match thread.map(ScopedJoinHandle::join) {
+                Ok(Ok(done)) => done,
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                Err(_) => share(job),
+            });
+        }
+    });
+    let mut all = Sums::new(options);
+    all.begin(options.flavor);
+    let mut first = None;
+    for (sums, failed) in shares {
+        all.merge(&sums);
+        first = match (first, failed) {
+            (Some((at, error)), Some((other, _))) if at < other => Some((at, error)),
+            (first, failed) => failed.or(first),
+        };
+    }
+    match first {
+        Some((_, error)) => Err(error),
+        None => Ok(all.finish()),
+    }
 }
 
 /// Digests the keys that `walk` adds.
@@ -236,6 +378,27 @@ impl Sums {
             true => per_key(PerKey { db, key, digest }),
             false => Ok(()),
         }
+    }
+
+    /// Adds what another thread has added up.
+    fn merge(&mut self, part: &Sums) {
+        let Digested {
+            total: _,
+            keys,
+            unknowable,
+            depends_on_flavor,
+            flavor,
+            flavor_assumed,
+        } = &part.done;
+        if self.done.keys == 0 {
+            (self.done.flavor, self.done.flavor_assumed) = (*flavor, *flavor_assumed);
+        }
+        self.done.keys += keys;
+        self.done.depends_on_flavor |= depends_on_flavor;
+        for (name, count) in unknowable {
+            *self.done.unknowable.entry(name.clone()).or_default() += count;
+        }
+        self.total.merge(&part.total);
     }
 
     fn finish(mut self) -> Digested {
@@ -402,5 +565,81 @@ impl ValueSink for DigestSink {
 
     fn abandon_key(&mut self) {
         self.state = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aof::resp::encode_record_into;
+    use crate::ops::replay::{LogPart, ReplayOptions, replay_log};
+    use crate::rdb::RdbReader;
+    use std::num::NonZeroUsize;
+
+    /// What is printed of a digest.
+    fn told(
+        run: impl FnOnce(&mut dyn FnMut(PerKey<'_>) -> Result<()>) -> Result<Digested>,
+    ) -> String {
+        let mut lines = String::new();
+        let digested = run(&mut |key| {
+            lines += &format!("{key:?}\n");
+            Ok(())
+        });
+        format!("{digested:?}\n{lines}")
+    }
+
+    fn options(jobs: usize, per_key: bool) -> DigestOptions {
+        let jobs = NonZeroUsize::new(jobs).unwrap();
+        DigestOptions {
+            flavor: None,
+            now_ms: 0,
+            per_key,
+            pipeline: Pipeline::new(jobs).batch_bytes(64),
+        }
+    }
+
+    #[test]
+    fn digest_of_an_rdb_does_not_depend_on_the_number_of_threads() {
+        for name in [
+            "demo.rdb",
+            "redis-7.0.15/multi_db.rdb",
+            "redis-8.6.2/stream_many_nodes.rdb",
+        ] {
+            let rdb = std::fs::read(format!("testdata/{name}")).unwrap();
+            for per_key in [false, true] {
+                let by = |jobs| {
+                    told(|mut per_key_of| {
+                        let mut reader = RdbReader::from_slice(&rdb);
+                        let options = options(jobs, per_key);
+                        digest_rdb(&mut reader, options, |_, _| Ok(true), &mut per_key_of)
+                    })
+                };
+                assert_eq!(by(3), by(1), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn digest_of_a_keyspace_does_not_depend_on_the_number_of_threads() {
+        let mut log = Vec::new();
+        for n in 0..1000 {
+            let (key, number) = (format!("key:{n}"), n.to_string());
+            encode_record_into(&["SELECT", &(n % 3).to_string()], &mut log);
+            encode_record_into(&["ZADD", &key, &number, "m", "0.1", &number], &mut log);
+        }
+        let parts = [LogPart {
+            name: None,
+            bytes: &log,
+        }];
+        let replayed = replay_log(&parts, &ReplayOptions::default(), &mut |_| {}).unwrap();
+        let store = &replayed.replayer.store;
+        for per_key in [false, true] {
+            let by = |jobs| {
+                let wants = |_: u32, key: &[u8], _: &Entry<'_>| !key.ends_with(b"7");
+                told(|per_key_of| digest_store(store, options(jobs, per_key), wants, per_key_of))
+            };
+            assert_eq!(by(3), by(1));
+            assert!(by(3).contains("keys: 900"));
+        }
     }
 }

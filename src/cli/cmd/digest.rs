@@ -86,8 +86,8 @@ fn digest(args: &DigestArgs, pipeline: Pipeline, printer: &Printer) -> Result<Di
     };
     let (origin, source) = input.into_parts();
     let _progress = Progress::watch(printer, origin.progress());
-    let mut key_scratch = Vec::new();
-    let wants = |record: &Record<'_>| is_selected(&selection, record, &mut key_scratch);
+    let wants =
+        |record: &Record<'_>, scratch: &mut Vec<u8>| is_selected(&selection, record, scratch);
     if origin.kind() == Kind::DumpPayload {
         let mut reader = PayloadReader::new(source.data(), ChecksumMode::Require);
         return digest_rdb(&mut reader, options, wants, print_key)
