@@ -22,9 +22,9 @@ use crate::replay::{Args, Options, Reject, Replayer, State};
 use crate::store::warm;
 
 /// Commands in a round; tests have small logs.
-const ROUND: usize = if cfg!(test) { 8 } else { 16 * 1024 };
+const ROUND: usize = if cfg!(test) { 8 } else { 8 * 1024 };
 /// Arguments in a round, but for those of the last command.
-const ROUND_ARGS: usize = 6 * ROUND;
+const ROUND_ARGS: usize = 4 * ROUND;
 /// A command that needs several parts together costs about as much time as so many others
 /// in a round save.
 const TOGETHER_COST: u64 = 256;
