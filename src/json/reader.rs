@@ -18,6 +18,7 @@ use super::read_module::{key_meta, module_items};
 use super::read_value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ValueType;
+use crate::model::function::library_name;
 use crate::model::sink::{KeyHead, KeyMetaEntry, ValueSink};
 
 /// Reads records of a whole text, one after the other.
@@ -370,11 +371,16 @@ fn header(cursor: &mut Cursor<'_>) -> Parsed<Header> {
                 header.aux.push((pair.0.into_owned(), pair.1.into_owned()));
                 Ok(())
             })?,
-            b"functions" => texts(
-                cursor,
-                "function libraries: an array",
-                &mut header.functions,
-            )?,
+            b"functions" => cursor.array("function libraries: an array", |cursor| {
+                cursor.peek();
+                let at = cursor.at;
+                let code = cursor.text("a string")?;
+                if library_name(&code).is_none() {
+                    return cursor.wrong(at, "#!engine name=library", "another first line");
+                }
+                header.functions.push(code.into_owned());
+                Ok(())
+            })?,
             b"lua" => texts(cursor, "scripts: an array", &mut header.lua)?,
             b"module_aux" => cursor.array("module records: an array", |cursor| {
                 header.module_aux.push(module_aux(cursor)?);

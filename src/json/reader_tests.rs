@@ -74,6 +74,10 @@ fn mistakes_are_named_with_line_and_column() {
             (1, 41),
         ),
         ("[] 1".into(), (1, 4)),
+        (
+            "{\"rdbkit\":1,\"functions\":[\"return 1\"]}".into(),
+            (1, 26),
+        ),
         (key("\"type\":\"strong\",\"value\":\"\""), (1, 19)),
         (key("\"type\":\"string\""), (1, 1)),
         (key("\"type\":\"string\",\"value\":1"), (1, 36)),

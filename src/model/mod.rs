@@ -1,5 +1,6 @@
 //! Plain types that readers produce and sinks consume, with nothing of how they are stored.
 
+pub mod function;
 pub mod loss;
 pub mod sink;
 pub mod slot;

@@ -9,6 +9,7 @@ use super::selected::is_selected;
 use crate::error::{Error, Result};
 use crate::json::Document;
 use crate::json::native::{Header, ModuleAuxRecord};
+use crate::model::function::checked_library_name;
 use crate::rdb::{Item, RdbString, ReadItems, Record, Scratch};
 use crate::report::{Finding, Level};
 use crate::select::Selection;
@@ -162,7 +163,7 @@ impl<D: Document + Send> Work for Worker<'_, D> {
 
     fn begin(&mut self, (): ()) {}
 
-    fn item(&mut self, item: &Item<'_>, _bytes: &[u8], _span: &Range<u64>) -> Result<()> {
+    fn item(&mut self, item: &Item<'_>, _bytes: &[u8], span: &Range<u64>) -> Result<()> {
         let done = &mut self.part.done;
         match item {
             Item::Key(record) => match self.record(record) {
@@ -177,7 +178,19 @@ impl<D: Document + Send> Work for Worker<'_, D> {
                     self.part.damages.push(error);
                 }
             },
-            Item::Function(_) | Item::FunctionPreGa(_) => done.functions += 1,
+            Item::Function(code) => {
+                done.functions += 1;
+                let code = code.bytes(&mut self.key_scratch);
+                let code = code.map_err(|flaw| Error::new(flaw.into()));
+                if let Err(error) = code.and_then(checked_library_name) {
+                    let error = error.at_offset(span.start);
+                    if !self.options.keep_going {
+                        return Err(error);
+                    }
+                    self.part.damages.push(error);
+                }
+            }
+            Item::FunctionPreGa(_) => done.functions += 1,
             Item::ModuleAux(_) => done.module_aux += 1,
             Item::Aux { key, .. } if is_lua(key) => done.scripts += 1,
             _ => {}

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::json::native::Header;
 use crate::json::reader::{JsonKey, JsonRecord};
 use crate::model::ValueType;
+use crate::model::function::library_name;
 use crate::rdb::{Checksum, Dialect, Item, ModuleId, RdbString, ReadItems, Record};
 
 /// Everything that `inspect` says about an RDB or JSON.
@@ -202,7 +203,7 @@ impl Inspection {
             },
             Item::SlotInfo { .. } => self.slots += 1,
             Item::SlotImport(_) => self.slot_imports += 1,
-            Item::Function(code) => self.functions.push(library_name(&content(code)?)),
+            Item::Function(code) => self.functions.push(name_or_line(&content(code)?)),
             Item::FunctionPreGa(function) => self.functions.push(content(&function.name)?),
             Item::ModuleAux(aux) => self.modules.entry(aux.id).or_default().aux_records += 1,
             Item::HashTemplate(_) => self.templates += 1,
@@ -272,7 +273,7 @@ impl Inspection {
     fn json_header(&mut self, header: Header) {
         self.aux = header.aux;
         self.scripts = header.lua.len() as u64;
-        let names = header.functions.iter().map(|code| library_name(code));
+        let names = header.functions.iter().map(|code| name_or_line(code));
         self.functions = names.collect();
         for record in &header.module_aux {
             if let Some(id) = ModuleId::new(&record.module, record.encoding_version) {
@@ -296,11 +297,8 @@ impl Inspection {
     }
 }
 
-/// The name in a library's first line, `#!lua name=mylib`; the whole line if there is none.
-fn library_name(code: &[u8]) -> Vec<u8> {
+/// The name of a library; the whole first line if it says none.
+fn name_or_line(code: &[u8]) -> Vec<u8> {
     let line = code.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let name = line
-        .split(|&byte| byte == b' ')
-        .find_map(|word| word.strip_prefix(b"name="));
-    name.unwrap_or(line).trim_ascii().to_vec()
+    library_name(code).unwrap_or(line).trim_ascii().to_vec()
 }

@@ -9,6 +9,7 @@ use super::value_checks::{ValueChecks, module_strings};
 use super::verify::{Verified, VerifyOptions};
 use crate::error::{Code, Context, Error, Flaw, Result, Value};
 use crate::keyset::{KeyHasher, KeySet};
+use crate::model::function::checked_library_name;
 use crate::model::slot::key_slot;
 use crate::rdb::{Dialect, Family, Item, RdbString, Record};
 use crate::report::{Finding, Level, Tally};
@@ -327,21 +328,12 @@ impl Check {
 
     /// Checks that a library begins with the line that names engine and library.
     fn function(&mut self, code: RdbString<'_>, offset: u64) {
-        let finding = match code.bytes(&mut self.key_scratch) {
-            Err(flaw) => {
-                Finding::of_error(&Error::new(flaw.into()).at_offset(offset), Level::Error)
-            }
-            Ok(code) if code.starts_with(b"#!") => return,
-            Ok(_) => Finding::broken(
-                Level::Error,
-                Code::BadFunction,
-                offset,
-                "first line of a function library",
-                "#!engine name=library",
-                "another",
-            ),
-        };
-        self.out.add(finding);
+        let code = code.bytes(&mut self.key_scratch);
+        let code = code.map_err(|flaw| Error::new(flaw.into()));
+        if let Err(error) = code.and_then(checked_library_name) {
+            let finding = Finding::of_error(&error.at_offset(offset), Level::Error);
+            self.out.add(finding);
+        }
     }
 }
 

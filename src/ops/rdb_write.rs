@@ -28,6 +28,7 @@ use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyset::{KeyHasher, KeySet};
 use crate::model::ValueType;
+use crate::model::function::checked_library_name;
 use crate::model::sink::{KeyHead, ValueSink};
 use crate::num::Flavor;
 use crate::rdb::constants::Opcode;
@@ -420,11 +421,9 @@ impl Work for Copier<'_> {
             && !self.options.no_check
         {
             let code = code.bytes(&mut self.key_scratch);
-            let code = code.map_err(|flaw| Error::new(flaw.into()).at_offset(span.start))?;
-            if !code.starts_with(b"#!") {
-                let what = "a function library without its first line, which servers refuse";
-                return Err(Error::new(ErrorKind::Damaged { what }).at_offset(span.start));
-            }
+            let code = code.map_err(|flaw| Error::new(flaw.into()));
+            code.and_then(checked_library_name)
+                .map_err(|error| error.at_offset(span.start))?;
         }
         match item {
             Item::Key(record) => self.record(record, bytes),

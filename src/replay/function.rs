@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use sha1::{Digest as _, Sha1};
 
-use super::load::library_name;
 use super::reply::SYNTAX;
 use super::{Args, Reject, Replayer, Reply};
 use crate::bytes::crc64::crc64;
+use crate::model::function::library_name;
 use crate::rdb::RdbString;
 use crate::rdb::constants::Opcode;
 use crate::rdb::string::string;

@@ -7,6 +7,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::bytes::Text;
 use crate::error::{Code, Error, ErrorKind, Result, Value as Found};
+use crate::model::function::checked_library_name;
 use crate::num::Flavor;
 use crate::rdb::object::array::{ArrayElement, float_text};
 use crate::rdb::{Item, RdbString, Record, Scratch, Value as View, object, vectorset};
@@ -182,16 +183,7 @@ impl<'a> Replayer<'a> {
             }
             Item::Function(code) => {
                 let code = borrowing(code)?;
-                let name = library_name(&code).ok_or_else(|| {
-                    Error::new(ErrorKind::Broken {
-                        code: Code::BadFunction,
-                        at: None,
-                        what: "first line of a function library",
-                        expected: Found::Text("#!engine name=.."),
-                        found: Found::Text("something else"),
-                    })
-                })?;
-                let name = Bytes::copied(name);
+                let name = Bytes::copied(checked_library_name(&code)?);
                 match self.store.functions.insert(name, code) {
                     None => Ok(Loaded::Stored),
                     Some(_) => Err(twice(Code::BadFunction, "a function library")),
@@ -236,12 +228,4 @@ fn borrowing<'a>(stored: &RdbString<'a>) -> Result<Bytes<'a>> {
             Err(flaw) => Err(Error::new(flaw.into())),
         },
     }
-}
-
-/// The name in the first line of a library, `#!lua name=mylib`.
-pub(super) fn library_name(code: &[u8]) -> Option<&[u8]> {
-    let line = code.split(|byte| *byte == b'\n').next()?;
-    line.strip_prefix(b"#!")?
-        .split(|byte| byte.is_ascii_whitespace())
-        .find_map(|word| word.strip_prefix(b"name="))
 }

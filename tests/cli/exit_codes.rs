@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value as Json;
 
 use crate::program::{
-    corrupt, cut, demo, expect, file, folder, one_error, path_in, stderr, stdout, testdata,
+    corrupt, cut, demo, expect, file, folder, names, one_error, path_in, stderr, stdout, testdata,
 };
 
 const READERS: &[&[&str]] = &[
@@ -162,4 +162,26 @@ fn folders() {
         ),
         &["a.manifest"],
     );
+}
+
+/// Servers refuse a whole file for one library without its first line.
+#[test]
+fn function_that_is_no_library_is_damage_in_every_form() {
+    let dir = folder();
+    let snapshot = testdata("corrupt/function_without_shebang.rdb");
+    for name in ["out.ndjson", "out.rdb"] {
+        let out = path_in(&dir, name);
+        let output = expect(&["convert", &snapshot, "-o", &out], 1);
+        one_error(&output, &["bad function", "(at 0x9)"]);
+    }
+    let header = b"{\"rdbkit\":1,\"source\":\"rdb\",\"functions\":[\"return 1\"]}\n";
+    let json = file(&dir, "in.ndjson", header);
+    expect(&["verify", &json], 1);
+    let out = path_in(&dir, "out.rdb");
+    let output = expect(&["convert", &json, "-o", &out], 1);
+    one_error(
+        &output,
+        &["bad JSON in line 1, column", "#!engine name=library"],
+    );
+    assert_eq!(names(dir.path()), ["in.ndjson"]);
 }
