@@ -45,7 +45,7 @@ fn digesting(flavor: Flavor) -> DigestOptions {
 /// The digest of an RDB; none where only a module knows it.
 fn digest_of(rdb: &[u8], flavor: Flavor) -> Option<String> {
     let mut reader = RdbReader::from_slice(rdb);
-    let digested = digest_rdb(&mut reader, digesting(flavor), |_| Ok(true), |_| Ok(()));
+    let digested = digest_rdb(&mut reader, digesting(flavor), |_, _| Ok(true), |_| Ok(()));
     digested.unwrap().total.map(|total| total.to_string())
 }
 
