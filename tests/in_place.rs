@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rdbkit::aof::in_place::Options;
 use rdbkit::bytes::disk::Disk;
 use tempfile::TempDir;
-use util::in_place::{copied, log_in, names, rewrite};
+use util::in_place::{copied, log_in, names, patiently, rewrite, says_in_use};
 use util::server::{Release, Server, Start, server_named};
 
 const LOG: &str = "RDBKIT_TEST_LOG";
@@ -184,7 +184,8 @@ fn kill_everywhere(release: &str) {
                 check(release, folder.path(), &source.digest, &label);
             }
             let log = log_in(folder.path());
-            let again = rdbkit(&["rewrite", "--in-place", log.to_str().unwrap()]);
+            let rewrite = || rdbkit(&["rewrite", "--in-place", log.to_str().unwrap()]);
+            let again = patiently(rewrite, says_in_use);
             let talk = String::from_utf8_lossy(&again.stderr);
             assert!(again.status.success(), "{label}: {talk}");
             let left = names(folder.path());

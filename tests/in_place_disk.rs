@@ -4,7 +4,7 @@
 
 mod util;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,23 +16,17 @@ use rdbkit::aof::in_place::Options;
 use rdbkit::aof::layout::LayoutFinding;
 use rdbkit::bytes::disk::{Disk, DiskCall};
 use tempfile::TempDir;
-use util::in_place::rewrite;
+use util::in_place::{log_in, names, rewrite};
 use util::replayed::{describe, parts, replay};
+use util::resp::encode;
 use util::server::Release;
 
-fn command(words: &[&str]) -> Vec<u8> {
-    let mut out = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        out.extend(format!("${}\r\n{word}\r\n", word.len()).bytes());
-    }
-    out
-}
-
 fn log(lines: &[&str]) -> Vec<u8> {
-    lines
-        .iter()
-        .flat_map(|line| command(&line.split(' ').collect::<Vec<_>>()))
-        .collect()
+    let mut log = Vec::new();
+    for line in lines {
+        encode(&line.split(' ').collect::<Vec<_>>(), &mut log);
+    }
+    log
 }
 
 type Files = Vec<(&'static str, Vec<u8>)>;
@@ -114,27 +108,6 @@ fn lay(files: &[(&str, Vec<u8>)]) -> TempDir {
     folder
 }
 
-/// What a log is opened by: the folder of a set, or the only file.
-fn log_in(folder: &Path) -> PathBuf {
-    match has_manifest(folder) {
-        true => folder.to_path_buf(),
-        false => folder.join("appendonly.aof"),
-    }
-}
-
-fn has_manifest(folder: &Path) -> bool {
-    names(folder)
-        .iter()
-        .any(|name| name.ends_with(".manifest") && !name.starts_with("temp-"))
-}
-
-fn names(folder: &Path) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
-}
-
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let read = |name: String| {
         let bytes = fs::read(folder.join(&name)).unwrap();
@@ -146,7 +119,7 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 /// The dataset, and that no server will replay anything twice.
 fn dataset(folder: &Path, release: &Release, label: &str) -> BTreeMap<String, String> {
     let log = log_in(folder);
-    if has_manifest(folder) {
+    if log.is_dir() {
         let set = AofSet::open(&log).unwrap();
         assert!(set.missing.is_empty(), "{label}: {:?}", set.missing);
         for finding in &set.findings {
@@ -200,8 +173,11 @@ fn log_is_replaced_and_nothing_else_is_left() {
             let before = dataset(folder.path(), &release, &label);
             rewrite(&log_in(folder.path()), &release, preamble, Options::new()).unwrap();
             assert_eq!(dataset(folder.path(), &release, &label), before, "{label}");
-            let left: Vec<_> = names(folder.path()).into_iter().collect();
-            assert_eq!(left, expected_names(name, preamble), "{label}");
+            assert_eq!(
+                names(folder.path()),
+                expected_names(name, preamble),
+                "{label}"
+            );
             if name == "single" {
                 let is_rdb = fs::read(folder.path().join("appendonly.aof"))
                     .unwrap()

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rdbkit::aof::in_place::Options;
 use rdbkit::bytes::disk::{Disk, DiskCall};
 use tempfile::TempDir;
-use util::in_place::{copied, log_in, names, rewrite, rewrite_and};
+use util::in_place::{copied, log_in, names, patiently, rewrite, rewrite_and, says_in_use};
 use util::resp::{Address, Client};
 use util::server::{Release, Server, server_named};
 
@@ -219,7 +219,9 @@ fn log_of_a_running_server_is_refused() {
         assert_eq!(state(folder_of(&log)), before, "{name}");
         assert_eq!(guest.digest(), digest);
         drop(guest);
-        let talk = said(&["rewrite", text(&log), "--in-place"], 0);
+        let rewrite = || rdbkit(&["rewrite", text(&log), "--in-place"]);
+        let output = patiently(rewrite, says_in_use);
+        let talk = String::from_utf8(output.stderr).unwrap();
         assert!(talk.contains("dead commands dropped"), "{talk}");
         assert_eq!(Guest::spawn(release, data.path()).digest(), digest);
     }

@@ -18,6 +18,9 @@
 //! The system tells the holder of a break by a signal, SIGIO, which ends a process that does
 //! not expect it. Here it is SIGURG (`F_SETSIG`), which nobody notices who did not ask for it.
 //!
+//! A child that another thread forks has, until it runs its program, what the parent had open:
+//! a file that was opened and closed a moment ago can be in use for that long.
+//!
 //! Only the owner of a file and root get leases, and network file systems know none.
 //! `fcntl` with these words has no safe interface (rustix 1.1, nix 0.31), so this is a file
 //! that may be unsafe, besides [`super::map`].

@@ -10,6 +10,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 use crate::util;
+use crate::util::in_place::{patiently, says_in_use};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_rdbkit");
 
@@ -36,7 +37,7 @@ pub(crate) fn command<S: AsRef<OsStr>>(args: &[S]) -> Command {
 }
 
 pub(crate) fn run<S: AsRef<OsStr>>(args: &[S]) -> Output {
-    command(args).output().unwrap()
+    patiently(|| command(args).output().unwrap(), says_in_use)
 }
 
 /// Runs with bytes on stdin.

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use crate::program::{PROGRAM, demo, exited, file, names, one_error, path_in, run, stdout};
+use crate::util::in_place::{patiently, says_in_use};
 
 /// A user without rights: this one, unless it is root.
 pub(crate) enum Nobody {
@@ -41,12 +42,16 @@ impl Nobody {
     pub(crate) fn try_run(&self, args: &[&str]) -> std::io::Result<Output> {
         match self {
             Nobody::ThisUser => Ok(run(args)),
-            Nobody::Copy(dir) => Command::new("setpriv")
-                .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-                .arg(dir.path().join("rdbkit"))
-                .args(args)
-                .stdin(Stdio::null())
-                .output(),
+            Nobody::Copy(dir) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+                    .arg(dir.path().join("rdbkit"))
+                    .args(args)
+                    .stdin(Stdio::null());
+                let in_use = |ran: &std::io::Result<Output>| ran.as_ref().is_ok_and(says_in_use);
+                patiently(|| command.output(), in_use)
+            }
         }
     }
 

@@ -3,10 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::thread;
+use std::time::Duration;
 
 use rdbkit::aof::in_place::{Claim, Options, Replaced};
 use rdbkit::aof::writer::BaseForm;
-use rdbkit::error::Result;
+use rdbkit::error::{Code, Result};
 use rdbkit::input::{Input, Kind, OpenOptions, Purpose, expand};
 use rdbkit::ops::log::Log;
 use rdbkit::ops::rewrite::Rewriter;
@@ -48,7 +51,8 @@ pub(crate) fn copied(log: &Path) -> TempDir {
 
 /// What a server starts on: a folder of parts, or the only file.
 pub(crate) fn log_in(folder: &Path) -> PathBuf {
-    match folder.join("appendonly.aof.manifest").exists() {
+    let is_manifest = |name: &String| name.ends_with(".manifest") && !name.starts_with("temp-");
+    match names(folder).iter().any(is_manifest) {
         true => folder.to_path_buf(),
         false => folder.join("appendonly.aof"),
     }
@@ -61,6 +65,26 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Tries again as long as a file is said to be in use.
+///
+/// A process that another test is starting has, until its program runs, what this test had open
+/// a moment ago. No lease is granted meanwhile.
+pub(crate) fn patiently<T>(mut act: impl FnMut() -> T, is_in_use: impl Fn(&T) -> bool) -> T {
+    for _ in 0..200 {
+        let outcome = act();
+        if !is_in_use(&outcome) {
+            return outcome;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    act()
+}
+
+/// Whether the program says that a log is open elsewhere.
+pub(crate) fn says_in_use(output: &Output) -> bool {
+    String::from_utf8_lossy(&output.stderr).contains("has it open")
 }
 
 /// Replaces a log by its compact form for the release.
@@ -81,13 +105,19 @@ pub(crate) fn rewrite_and(
     options: Options,
     meanwhile: impl FnOnce(),
 ) -> Result<Replaced> {
-    let claim = Claim::lock(&opened_by(log), false)?;
-    let log = open(&claim)?;
     let base = match preamble {
         true => BaseForm::Rdb,
         false => BaseForm::Commands,
     };
-    let output = log.in_place(claim, base, options)?;
+    let (log, output) = patiently(
+        || {
+            let claim = Claim::lock(&opened_by(log), false)?;
+            let log = open(&claim)?;
+            let output = log.in_place(claim, base, options.clone())?;
+            Ok((log, output))
+        },
+        |begun: &Result<_>| matches!(begun, Err(error) if error.code() == Code::InUse),
+    )?;
     let rewriter = Rewriter::new()
         .target(target_of(release))
         .preamble(preamble)

@@ -8,7 +8,7 @@ use rdbkit::aof::writer::BaseForm;
 use rdbkit::error::{Error, Result};
 use rdbkit::ops::log::Log;
 
-use crate::cli::args::{FilterArgs, RdbArgs, RewriteArgs, YesNo};
+use crate::cli::args::{RdbArgs, RewriteArgs, YesNo};
 
 /// Refuses what must be known before a log is replaced.
 ///
@@ -30,7 +30,8 @@ pub(super) fn refuse_flags(args: &RewriteArgs) -> Result<()> {
         _ if args.replay.until.is_some() => Some("--until"),
         _ if args.no_functions => Some("--no-functions"),
         _ if args.keep_going => Some("--keep-going"),
-        _ => filter_of(&args.filter),
+        _ if args.filter.selection()?.is_everything() => None,
+        _ => Some("a filter"),
     };
     match flag {
         None => Ok(()),
@@ -38,40 +39,6 @@ pub(super) fn refuse_flags(args: &RewriteArgs) -> Result<()> {
             "{flag} with --in-place leaves data out of the only copy: add --allow-loss, or write to another place with -o"
         ))),
     }
-}
-
-/// A filter that is set.
-fn filter_of(filter: &FilterArgs) -> Option<&'static str> {
-    // All of them, so that a new one is not forgotten.
-    let FilterArgs {
-        db,
-        key,
-        key_regex,
-        not_key,
-        value_type,
-        ttl,
-        size,
-        slot,
-        sample,
-        drop_expired,
-        now: _,
-    } = filter;
-    let flags = [
-        (!db.is_empty(), "--db"),
-        (!key.is_empty(), "--key"),
-        (!key_regex.is_empty(), "--key-regex"),
-        (!not_key.is_empty(), "--not-key"),
-        (!value_type.is_empty(), "--type"),
-        (!ttl.is_empty(), "--ttl"),
-        (!size.is_empty(), "--size"),
-        (!slot.is_empty(), "--slot"),
-        (sample.is_some(), "--sample"),
-        (*drop_expired, "--drop-expired"),
-    ];
-    flags
-        .iter()
-        .find(|(is_set, _)| *is_set)
-        .map(|(_, flag)| *flag)
 }
 
 /// Begins to replace the log.
