@@ -173,3 +173,30 @@ fn a_set_that_an_older_server_began_is_of_the_later_one() {
         );
     }
 }
+
+#[test]
+fn empty_fields_are_numbers_in_old_releases() {
+    compare(
+        |release| !release.redis_since(3, 2),
+        &[
+            "HSET h a ",
+            "HINCRBY h a 3",
+            "HSET h b +5",
+            "HINCRBY h b 1",
+            "SET s ",
+            "INCR s",
+        ],
+    );
+    compare(
+        |release| !release.redis_since(6, 0),
+        &["HSET h a ", "HINCRBYFLOAT h a 1.5"],
+    );
+}
+
+#[test]
+fn a_moved_key_keeps_its_deadline_since_3_0() {
+    compare(
+        |_| true,
+        &["SET k v", "PEXPIREAT k 4102444800000", "MOVE k 3"],
+    );
+}

@@ -171,6 +171,18 @@ impl Flavor {
         matches!(self.product, Product::Redis) && !self.at_least(5, 0)
     }
 
+    /// Whether an empty field of a hash is the float 0.
+    #[must_use]
+    pub const fn reads_empty_fields_as_floats(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(6, 0)
+    }
+
+    /// Whether MOVE leaves the deadline behind.
+    #[must_use]
+    pub const fn moves_without_deadline(self) -> bool {
+        matches!(self.product, Product::Redis) && !self.at_least(3, 0)
+    }
+
     /// Whether SORT BY a constant sorts lists all the same when it stores them.
     #[must_use]
     pub const fn sorts_lists_by_nothing(self) -> bool {

@@ -7,7 +7,7 @@
 
 use super::reply::OVERFLOW;
 use super::{Args, Reject, Replayer, Reply};
-use crate::num::LongDouble;
+use crate::num::{LongDouble, parse_i64_of};
 use crate::store::{Hash, Str};
 
 const NOT_INTEGER: Reject = Reject::error("ERR hash value is not an integer");
@@ -70,12 +70,17 @@ pub(super) fn hincrby<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let increment = args.int(3)?;
+    let flavor = replayer.flavor();
     replayer.upsert(args, 1, |hash: &mut Hash<'a>| {
         let Some(field) = hash.get_mut(args.get(2)) else {
             hash.insert(args.bytes(2), increment.into());
             return Ok(Reply::Int(increment));
         };
-        let old = field.value.parse_int().ok_or(NOT_INTEGER)?;
+        let old = match field.value.as_int() {
+            Some(n) => n,
+            None => parse_i64_of(field.value.as_bytes(&mut itoa::Buffer::new()), flavor)
+                .ok_or(NOT_INTEGER)?,
+        };
         let sum = old.checked_add(increment).ok_or(OVERFLOW)?;
         field.value = sum.into();
         Ok(Reply::Int(sum))
@@ -88,8 +93,10 @@ pub(super) fn hincrbyfloat<'a>(
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
     let increment = LongDouble::parse(args.get(3)).ok_or(super::reply::NOT_FLOAT)?;
+    let loose = replayer.flavor().reads_empty_fields_as_floats();
     replayer.upsert(args, 1, |hash: &mut Hash<'a>| {
         let old = match hash.get(args.get(2)) {
+            Some(field) if loose && field.value.is_empty() => LongDouble::from(0),
             Some(field) => LongDouble::parse(field.value.as_bytes(&mut itoa::Buffer::new()))
                 .ok_or(NOT_FLOAT)?,
             None => LongDouble::from(0),

@@ -112,8 +112,12 @@ pub(super) fn move_key<'a>(
     if there {
         return Ok(Reply::Int(0));
     }
+    let forgets_deadline = replayer.flavor().moves_without_deadline();
     match replayer.db().remove(args.get(1)) {
-        Some((key, entry)) => {
+        Some((key, mut entry)) => {
+            if forgets_deadline {
+                entry.set_expire_at_ms(None);
+            }
             replayer.store.db_mut(to_db).insert(key, entry);
             Ok(Reply::Int(1))
         }
