@@ -329,13 +329,7 @@ pub(crate) struct RewriteArgs {
     pub(crate) inputs: Vec<String>,
     /// Where to write: a file, or with a / at its end a folder [its kind: the input's]. Of several
     /// logs the folder in which each result has its input's name
-    #[arg(
-        short,
-        long,
-        value_name = "OUT",
-        required_unless_present = "in_place",
-        conflicts_with = "in_place"
-    )]
+    #[arg(short, long, value_name = "OUT", conflicts_with = "in_place")]
     pub(crate) output: Option<String>,
     /// Replace the log where it lies; no server may have it open
     #[arg(long)]

@@ -11,8 +11,10 @@ use std::thread::ScopedJoinHandle;
 use super::export::export_record;
 use super::export_store::export_entry;
 use super::pipeline::{Pipe, Pipeline, Work};
+use super::rdb_ledger::{KeyMarker, refuse_duplicates};
 use crate::bytes::Text;
 use crate::error::Result;
+use crate::keyset::KeySet;
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
@@ -89,17 +91,22 @@ pub struct PerKey<'k> {
 /// the file. `wants` may use the buffer.
 ///
 /// # Errors
-/// A broken frame or value, a checksum that differs, or what the closures return.
+/// A broken frame or value, a checksum that differs, a key that stands twice (servers refuse
+/// such a file), or what the closures return.
 pub fn digest_rdb(
     reader: &mut impl Pipe,
     options: DigestOptions,
     wants: impl Fn(&Record<'_>, &mut Vec<u8>) -> Result<bool> + Sync,
     mut per_key: impl FnMut(PerKey<'_>) -> Result<()>,
 ) -> Result<Digested> {
+    let start = reader.offset();
     let mut sums = Sums::new(options);
+    let mut seen = KeySet::new(options.pipeline.keyset_bytes(), None);
+    let marker = KeyMarker::new(&seen, reader);
     let make = || Digester {
         options,
         wants: &wants,
+        marker: &marker,
         head: Head::default(),
         part: Part::new(options),
         scratch: Scratch::new(),
@@ -107,12 +114,16 @@ pub fn digest_rdb(
     };
     reader.pipe(options.pipeline, make, |part| {
         sums.merge(&part.sums);
+        for (hash, mark) in part.marks.drain(..) {
+            seen.insert_hashed(hash, mark);
+        }
         let names = &part.names;
         part.keys.drain(..).try_for_each(|(db, name, digest)| {
             let key = names.get(name).unwrap_or_default();
             per_key(PerKey { db, key, digest })
         })
     })?;
+    refuse_duplicates(seen, reader, start)?;
     Ok(sums.finish())
 }
 
@@ -127,6 +138,8 @@ struct Head {
 /// What a batch of records gives.
 struct Part {
     sums: Sums,
+    /// For finding keys that stand twice.
+    marks: Vec<(u64, u64)>,
     /// Where the names of the keys are, if each key's digest is wanted.
     keys: Vec<(u32, Range<usize>, Option<Digest>)>,
     names: Vec<u8>,
@@ -136,6 +149,7 @@ impl Part {
     fn new(options: DigestOptions) -> Self {
         Part {
             sums: Sums::new(options),
+            marks: Vec::new(),
             keys: Vec::new(),
             names: Vec::new(),
         }
@@ -145,6 +159,7 @@ impl Part {
 struct Digester<'w, F> {
     options: DigestOptions,
     wants: &'w F,
+    marker: &'w KeyMarker,
     head: Head,
     part: Part,
     scratch: Scratch,
@@ -181,7 +196,12 @@ impl<F: Fn(&Record<'_>, &mut Vec<u8>) -> Result<bool>> Work for Digester<'_, F> 
         if !(self.wants)(record, &mut self.key_scratch)? {
             return Ok(());
         }
-        let Part { sums, keys, names } = &mut self.part;
+        let Part {
+            sums,
+            marks,
+            keys,
+            names,
+        } = &mut self.part;
         if sums.done.keys == 0 {
             let server = || super::convert::flavor(&self.head.server);
             let own = || flavor_of(self.head.dialect, server().as_deref());
@@ -194,6 +214,7 @@ impl<F: Fn(&Record<'_>, &mut Vec<u8>) -> Result<bool>> Work for Digester<'_, F> 
             &mut sums.sink,
         )?;
         let key = record.key_bytes(&mut self.key_scratch)?;
+        marks.push(self.marker.mark(record, key));
         sums.add(record.db, key, &mut |PerKey { db, key, digest }| {
             let start = names.len();
             names.extend_from_slice(key);

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::pipeline::{Pipe, Work};
-use super::rdb_ledger::{Counts, Declared, Event, Ledger, Part, Reporter, Slot, report_duplicates};
+use super::rdb_ledger::{
+    Counts, Declared, Event, KeyMarker, Ledger, Part, Reporter, Slot, report_duplicates,
+};
 use super::value_checks::{ValueChecks, module_strings};
 use super::verify::{Verified, VerifyOptions};
 use crate::error::{Code, Context, Error, Flaw, Result, Value};
-use crate::keyset::{KeyHasher, KeySet};
+use crate::keyset::KeySet;
 use crate::model::function::checked_library_name;
 use crate::model::slot::key_slot;
 use crate::rdb::{Dialect, Family, Item, RdbString, Record};
@@ -47,15 +49,12 @@ pub fn verify_rdb(
         slot: None,
     };
     let make_check = {
-        let can_look_back = reader.look_back().is_some();
-        let (hasher, second_hasher) = (keys.hasher(), KeyHasher::default());
+        let marker = KeyMarker::new(&keys, reader);
         move || Check {
             options,
             out: Part::default(),
             slot: None,
-            hasher: hasher.clone(),
-            can_look_back,
-            second_hasher: second_hasher.clone(),
+            marker: marker.clone(),
             key_scratch: Vec::new(),
             values: ValueChecks::default(),
         }
@@ -88,10 +87,7 @@ struct Check {
     out: Part,
     /// The slot whose keys are being read.
     slot: Option<u64>,
-    hasher: KeyHasher,
-    /// Whether keys that look the same can be read again; else a second hash decides.
-    can_look_back: bool,
-    second_hasher: KeyHasher,
+    marker: KeyMarker,
     key_scratch: Vec<u8>,
     values: ValueChecks,
 }
@@ -231,11 +227,7 @@ impl Check {
                 return;
             }
         };
-        let mark = match self.can_look_back {
-            true => record.offset,
-            false => self.second_hasher.hash(record.db, key),
-        };
-        self.out.keys.push((self.hasher.hash(record.db, key), mark));
+        self.out.keys.push(self.marker.mark(record, key));
         if let Some(slot) = self.slot {
             let own = u64::from(key_slot(key));
             if own != slot {

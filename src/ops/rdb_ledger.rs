@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::verify::Verified;
-use crate::error::{Code, Context, Error, ErrorKind, Value};
-use crate::keyset::{KeySet, Outcome};
+use crate::error::{Code, Context, Error, ErrorKind, Result, Value};
+use crate::keyset::{KeyHasher, KeySet, Outcome};
 use crate::rdb::string::string;
-use crate::rdb::{Checksum, ReadItems};
+use crate::rdb::{Checksum, ReadItems, Record};
 use crate::report::{Finding, Level, Tally};
 
 /// Reports to the caller and counts.
@@ -22,6 +22,67 @@ impl Reporter<'_> {
         self.tally.add(&finding);
         (self.report)(finding);
     }
+}
+
+/// Marks keys on any thread, for a [`KeySet`] that finds those that stand twice.
+#[derive(Clone, Debug)]
+pub(super) struct KeyMarker {
+    hasher: KeyHasher,
+    /// For keys that look the same and cannot be read again.
+    second_hasher: Option<KeyHasher>,
+}
+
+impl KeyMarker {
+    pub(super) fn new(keys: &KeySet, reader: &impl ReadItems) -> Self {
+        KeyMarker {
+            hasher: keys.hasher(),
+            second_hasher: match reader.look_back() {
+                Some(_) => None,
+                None => Some(KeyHasher::default()),
+            },
+        }
+    }
+
+    /// What [`KeySet::insert_hashed`] takes: a hash, and where the key is or another hash.
+    pub(super) fn mark(&self, record: &Record<'_>, key: &[u8]) -> (u64, u64) {
+        let mark = match &self.second_hasher {
+            None => record.offset,
+            Some(hasher) => hasher.hash(record.db, key),
+        };
+        (self.hasher.hash(record.db, key), mark)
+    }
+}
+
+/// Refuses keys that stand twice in one database, as far as they can be looked for.
+///
+/// # Errors
+/// `duplicate_key`: the first of them.
+pub(super) fn refuse_duplicates(keys: KeySet, reader: &impl ReadItems, start: u64) -> Result<()> {
+    let mut first = None;
+    let mut report = |finding: Finding| {
+        if finding.level == Level::Error {
+            first.get_or_insert(finding);
+        }
+    };
+    let mut out = Reporter {
+        tally: Tally::default(),
+        report: &mut report,
+    };
+    report_duplicates(keys, reader, start, &mut out);
+    let Some(finding) = first else {
+        return Ok(());
+    };
+    let error = Error::new(ErrorKind::Broken {
+        code: Code::DuplicateKey,
+        at: None,
+        what: "key of a database",
+        expected: Value::Text("once"),
+        found: Value::Text("twice"),
+    });
+    Err(match finding.place.offset {
+        Some(offset) => error.at_offset(offset),
+        None => error,
+    })
 }
 
 /// Reports the keys that stand twice in one database.

@@ -20,13 +20,13 @@ use super::export::export_record;
 use super::export_store::{export_entry, value_type};
 use super::losses;
 use super::pipeline::{Pipe, Pipeline, Work};
-use super::rdb_ledger::{Part as Ledger, Reporter, report_duplicates};
+use super::rdb_ledger::{KeyMarker, Part as Ledger, Reporter, report_duplicates};
 use super::selected::{is_entry_selected, is_selected};
 use super::value_checks::ValueChecks;
 use super::vector_write;
 use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::keyset::{KeyHasher, KeySet};
+use crate::keyset::KeySet;
 use crate::model::ValueType;
 use crate::model::function::checked_library_name;
 use crate::model::sink::{KeyHead, ValueSink};
@@ -254,9 +254,8 @@ pub(super) fn each_part(
     let start = reader.offset();
     let mut written = Written::default();
     let mut keys = KeySet::new(options.pipeline.keyset_bytes(), None);
-    let hashers = (keys.hasher(), KeyHasher::default());
-    let can_look_back = reader.look_back().is_some();
-    let make = || Copier::new(options, keeps, hashers.clone(), can_look_back);
+    let marker = KeyMarker::new(&keys, reader);
+    let make = || Copier::new(options, keeps, marker.clone());
     reader.pipe(options.pipeline, make, |part: &mut Part| {
         written.add(&part.written);
         for &(hash, mark) in &part.ledger.keys {
@@ -360,9 +359,7 @@ pub(super) struct Copier<'o> {
     options: &'o WriteOptions,
     /// The file stays as it is.
     keeps: bool,
-    /// For marks of keys, and for telling them apart where they cannot be read again.
-    hashers: (KeyHasher, KeyHasher),
-    can_look_back: bool,
+    marker: KeyMarker,
     encoder: RecordEncoder,
     /// What makes commands, if those are written.
     commands: Option<CommandEncoder>,
@@ -375,17 +372,11 @@ pub(super) struct Copier<'o> {
 }
 
 impl<'o> Copier<'o> {
-    fn new(
-        options: &'o WriteOptions,
-        keeps: bool,
-        hashers: (KeyHasher, KeyHasher),
-        can_look_back: bool,
-    ) -> Self {
+    fn new(options: &'o WriteOptions, keeps: bool, marker: KeyMarker) -> Self {
         Copier {
             options,
             keeps,
-            hashers,
-            can_look_back,
+            marker,
             encoder: RecordEncoder::new(options.target, options.encodings),
             commands: match options.form {
                 Form::Commands { now_ms } => Some(CommandEncoder::new(options.target, now_ms)),
@@ -644,13 +635,7 @@ impl Copier<'_> {
     /// Checks a value as `verify` does.
     fn check(&mut self, record: &Record<'_>) -> Result<()> {
         let key = record.key_bytes(&mut self.key_scratch)?;
-        let (hasher, second_hasher) = &self.hashers;
-        let mark = match self.can_look_back {
-            true => record.offset,
-            false => second_hasher.hash(record.db, key),
-        };
-        let hash = hasher.hash(record.db, key);
-        self.part.ledger.keys.push((hash, mark));
+        self.part.ledger.keys.push(self.marker.mark(record, key));
         if self.keeps
             && !self
                 .options

@@ -5,7 +5,8 @@ use std::fs;
 use serde_json::Value as Json;
 
 use crate::program::{
-    corrupt, cut, demo, expect, file, folder, names, one_error, path_in, stderr, stdout, testdata,
+    corrupt, cut, demo, exited, expect, file, folder, names, one_error, path_in, run_on, stderr,
+    stdout, testdata,
 };
 
 const READERS: &[&[&str]] = &[
@@ -184,4 +185,37 @@ fn function_that_is_no_library_is_damage_in_every_form() {
         &["bad JSON in line 1, column", "#!engine name=library"],
     );
     assert_eq!(names(dir.path()), ["in.ndjson"]);
+}
+
+/// No server has such a dataset, so there is no digest of it.
+#[test]
+fn key_that_stands_twice_has_no_digest() {
+    let dir = folder();
+    let record = b"\x00\x03key\x05value";
+    let snapshot = [b"REDIS0003\xfe\x00", &record[..], record, b"\xff"].concat();
+    let path = file(&dir, "twice.rdb", &snapshot);
+    let output = expect(&["digest", &path], 1);
+    one_error(&output, &["key of a database", "twice", "(at 0x16)"]);
+    let output = run_on(&["digest", "-"], &snapshot);
+    exited(&output, 1, "from a pipe");
+    assert_eq!(stdout(&output), "");
+    // In another database it is another key.
+    let other = [
+        b"REDIS0003\xfe\x00",
+        &record[..],
+        b"\xfe\x01",
+        record,
+        b"\xff",
+    ]
+    .concat();
+    expect(&["digest", &file(&dir, "other.rdb", &other)], 0);
+}
+
+#[test]
+fn rewrite_needs_a_place() {
+    let dir = folder();
+    let log = file(&dir, "a.aof", b"*1\r\n$4\r\nPING\r\n");
+    let output = expect(&["rewrite", &log], 2);
+    one_error(&output, &["-o OUT", "--in-place"]);
+    assert_eq!(fs::read(&log).unwrap(), b"*1\r\n$4\r\nPING\r\n");
 }

@@ -15,6 +15,11 @@ use crate::cli::printer::Printer;
 
 /// Rewrites one log, or each of several.
 pub(crate) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
+    if args.output.is_none() && !args.in_place {
+        return Err(Error::usage(
+            "where to? Name the new log with -o OUT, or replace the old one with --in-place",
+        ));
+    }
     if args.json && args.output.as_deref() == Some("-") {
         return Err(Error::usage(
             "--json and the log both go to stdout: name a file with -o, or use --report",
