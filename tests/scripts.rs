@@ -76,7 +76,7 @@ fn refused(shown: &str) -> Option<&str> {
 
 fn agree(server: &resp::Reply, ours: &Result<resp::Reply, Reject>) -> bool {
     match (server, ours) {
-        (resp::Reply::Error(server), Err(Reject::Error(ours))) => {
+        (resp::Reply::Error(server), Err(Reject::Error(ours) | Reject::Interrupted(ours))) => {
             let ours = ours.trim_start_matches("ERR Error running script: ");
             let ours = ours.replace(['\r', '\n'], " ");
             // A thrown table has no text on a server, and an address here.
