@@ -83,6 +83,16 @@ impl End {
         matches!(self.kind, EndKind::Cut { .. } | EndKind::OpenMulti)
     }
 
+    /// Where a record begins behind the flaw that no crash in the middle of a write leaves there: the
+    /// log is damaged, although servers take it for a cut one and drop all of its rest.
+    #[must_use]
+    pub fn hidden_record(&self) -> Option<u64> {
+        match self.kind {
+            EndKind::Cut { resync, .. } => resync,
+            _ => None,
+        }
+    }
+
     /// Bytes after the valid offset.
     #[must_use]
     pub fn remaining_bytes(&self) -> u64 {

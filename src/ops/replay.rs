@@ -113,6 +113,8 @@ pub struct Replayed<'a> {
     pub stopped: bool,
     /// Transactions without their EXEC, and cut records, left out as servers do.
     pub dropped_tails: u64,
+    /// Where a record begins in such a tail that shows it to be damage, see [`End::hidden_record`].
+    pub hidden_record: Option<u64>,
     /// Empty collections and module aux records of RDBs that were left out.
     pub left_out: u64,
     /// What RDBs say that the keyspace has no place for.
@@ -227,6 +229,7 @@ fn replay_parts<'a>(
             exact: true,
             stopped: false,
             dropped_tails: 0,
+            hidden_record: None,
             left_out: 0,
             losses: Losses::default(),
             annotations: 0,
@@ -549,6 +552,7 @@ impl<'a> Driver<'_, 'a> {
         if dropped {
             self.say(finding);
             self.replayed.dropped_tails += 1;
+            self.replayed.hidden_record = end.hidden_record();
             return Next::Part;
         }
         if !self.inexact(finding) {

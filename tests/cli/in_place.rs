@@ -309,6 +309,22 @@ fn cut_tail_is_dropped_as_servers_do() {
     assert_eq!(digest(&cut), digest(&plain(&dir)));
 }
 
+/// What hides records in a tail that servers drop without a word.
+#[test]
+fn damaged_tail_with_records_in_it_is_not_dropped_from_the_only_copy() {
+    let dir = folder();
+    let kept = log(&LINES);
+    let rest = String::from_utf8(log(&["INCRBY a 3", "INCR a"])).unwrap();
+    let rest = rest.replacen("$6", "$6000", 1);
+    let path = file(&dir, "damaged.aof", &[&kept, rest.as_bytes()].concat());
+    let args = ["rewrite", "--in-place", &path];
+    let words = ["damaged rather than cut", "a record begins in it at offset"];
+    untouched(&dir, &args, 1, &words);
+    expect(&["rewrite", &path, "-o", &path_in(&dir, "new.aof")], 0);
+    expect(&[&args[..], &["--allow-loss"]].concat(), 0);
+    assert_eq!(digest(&path), digest(&plain(&dir)));
+}
+
 #[test]
 fn loss_that_is_not_allowed_leaves_the_log_alone() {
     let dir = folder();

@@ -28,6 +28,7 @@ use rdbkit::report::table::grouped;
 
 use super::convert::check_end;
 use super::destination::Destination;
+use super::in_place;
 use crate::cli::args::{ArrayAs, ConvertArgs, Encoding, Format, YesNo};
 use crate::cli::exit::Exit;
 use crate::cli::open::{self, Opened};
@@ -384,6 +385,9 @@ impl Job<'_> {
             true => open::replay_as_far(log, &replay, self.printer)?,
             false => open::replay(log, &replay, args.strict, self.printer)?,
         };
+        if matches!(output, Destination::InPlace(_)) && !args.rdb.allow_loss {
+            in_place::refuse_damage(&replayed).map_err(|error| error.in_file(log.name()))?;
+        }
         let plan = self.rewriter()?.plan(log, &replayed)?;
         let options = plan.options();
         if plan.is_target_assumed() {

@@ -5,8 +5,9 @@ use std::path::Path;
 use rdbkit::aof::InPlace;
 use rdbkit::aof::in_place::{Claim, Options};
 use rdbkit::aof::writer::BaseForm;
-use rdbkit::error::{Error, Result};
+use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::ops::log::Log;
+use rdbkit::ops::replay::Replayed;
 
 use crate::cli::args::{RdbArgs, RewriteArgs, YesNo};
 
@@ -60,4 +61,17 @@ pub(super) fn begin(
     };
     let options = Options::new().force_offline(args.force_offline);
     log.in_place(claim, form, options)
+}
+
+/// Refuses a log whose dropped tail holds records: a damaged length or EXEC, that servers cannot tell
+/// from a cut, would cost the only copy all that stands behind it.
+pub(super) fn refuse_damage(replayed: &Replayed<'_>) -> Result<()> {
+    let Some(at) = replayed.hidden_record else {
+        return Ok(());
+    };
+    let what = format!(
+        "the tail to drop is damaged rather than cut: a record begins in it at offset {at}; \
+         to keep the log and write what is before to another place, use -o"
+    );
+    Err(Error::new(ErrorKind::DataLoss { what }))
 }
