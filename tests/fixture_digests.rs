@@ -48,7 +48,7 @@ fn every_rdb_digests_as_its_server_says() {
         for item in Items::new(&bytes) {
             let item = item.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             replayer
-                .load(&item, &mut scratch)
+                .load(&item, &bytes, &mut scratch)
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
         let found = digest_store(&replayer.store, flavor, 0).unwrap();

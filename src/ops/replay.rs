@@ -8,8 +8,10 @@
 //! if they are there. If it then has to end at something that a part found while others went
 //! on, it is replayed once more up to there, in one piece.
 
+use std::ops::Range;
+
 use super::heard::{Heard, finding, told};
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipe as _, Pipeline, Work};
 use super::shards::{Divided, Shards};
 use crate::aof::annotation::Annotation;
 use crate::aof::layout::Content;
@@ -17,9 +19,12 @@ use crate::aof::{Batch, Event, LogReader};
 use crate::error::{Code, Context, Error, ErrorKind, Fault, Result};
 use crate::model::loss::{Loss, Losses, Note};
 use crate::num::Flavor;
-use crate::rdb::{Dialect, Item, Items, RdbString, Record, Scratch};
+use crate::rdb::{
+    Checksum, ChecksumMode, Dialect, Item, Items, RdbReader, RdbString, ReadItems as _, Record,
+    Scratch,
+};
 use crate::replay::txn::{Rejected, Transactions};
-use crate::replay::{Counters, Loaded, Options, Replayer};
+use crate::replay::{Counters, Decoded, Keeper, Loaded, Options, Replayer, Room};
 use crate::report::{Finding, Level, Tally};
 use crate::store::warm;
 
@@ -324,13 +329,12 @@ impl<'a> Driver<'_, 'a> {
         self.replayed.replayer.begin_file();
         let mut rest = bytes;
         if Content::of(bytes.get(..16).unwrap_or(bytes)) == Content::Rdb {
-            let mut items = Items::new(bytes);
-            if !self.rdb(&mut items) {
+            let (used, goes_on) = self.rdb(bytes);
+            if !goes_on {
                 return Ok(false);
             }
-            rest = items.rest();
-            let used = (bytes.len() - rest.len()) as u64;
-            if matches!(self.options.until, Until::Offset(until) if until < self.part_start + used)
+            rest = bytes.get(used..).unwrap_or_default();
+            if matches!(self.options.until, Until::Offset(until) if until < self.part_start + used as u64)
             {
                 return Err(Error::usage("the place to stop at lies inside an RDB"));
             }
@@ -339,18 +343,33 @@ impl<'a> Driver<'_, 'a> {
         Ok(self.log(rest, offset, is_last))
     }
 
-    fn rdb(&mut self, items: &mut Items<'a>) -> bool {
-        let mut scratch = Scratch::new();
-        for item in items {
-            let loaded = item.and_then(|item| {
-                if let Item::Header(dialect) = &item {
-                    self.replayed.dialect = Some(*dialect);
-                }
-                if let Item::Key(record) = &item {
-                    unkept(record, &mut self.replayed.losses);
-                }
-                self.replayed.replayer.load(&item, &mut scratch)
-            });
+    /// Loads the RDB that a file begins with; says how long it is, and whether to go on.
+    fn rdb(&mut self, bytes: &'a [u8]) -> (usize, bool) {
+        let mut reader = RdbReader::from_slice(bytes).checksum(ChecksumMode::Report);
+        let keeps_going = self.options.keep_going;
+        let make = || Loader {
+            keeper: Keeper::new(bytes),
+            flavor: self.options.replay.flavor,
+            keeps_going,
+            part: LoadedPart::default(),
+            scratch: Scratch::new(),
+            room: Room::default(),
+        };
+        let ended = reader.pipe(self.options.pipeline, make, |part| self.take_part(part));
+        self.replayed.dialect = reader.dialect().or(self.replayed.dialect);
+        let mut goes_on = true;
+        if let Err(error) = ended {
+            goes_on = self.inexact(Finding::of_error(&error, Level::Error));
+        }
+        // Offsets count from the first byte of the file, which is in memory.
+        (reader.offset() as usize, goes_on)
+    }
+
+    /// Puts what was loaded into the store.
+    fn take_part(&mut self, part: &mut LoadedPart<'a>) -> Result<()> {
+        self.replayed.losses.merge(&part.losses);
+        for decoded in part.items.drain(..) {
+            let loaded = decoded.and_then(|decoded| self.replayed.replayer.place(decoded));
             match loaded {
                 Ok(Loaded::Stored | Loaded::Nothing) => {}
                 Ok(loaded) => {
@@ -359,14 +378,13 @@ impl<'a> Driver<'_, 'a> {
                         self.replayed.losses.add_keyless(Loss::ModuleAux);
                     }
                 }
-                Err(error) => {
-                    if !self.inexact(Finding::of_error(&error, Level::Error)) {
-                        return false;
-                    }
+                Err(error) if self.options.keep_going => {
+                    self.inexact(Finding::of_error(&error, Level::Error));
                 }
+                Err(error) => return Err(error),
             }
         }
-        true
+        Ok(())
     }
 
     fn log(&mut self, bytes: &'a [u8], base_offset: u64, is_last: bool) -> bool {
@@ -563,6 +581,65 @@ impl<'a> Driver<'_, 'a> {
             Some(_) => Next::Again,
             None => Next::Part,
         }
+    }
+}
+
+/// What a batch of an RDB's items gives.
+#[derive(Default)]
+struct LoadedPart<'a> {
+    items: Vec<Result<Decoded<'a>>>,
+    losses: Losses,
+}
+
+/// Decodes the items of an RDB.
+struct Loader<'a> {
+    keeper: Keeper<'a>,
+    flavor: Flavor,
+    keeps_going: bool,
+    part: LoadedPart<'a>,
+    scratch: Scratch,
+    room: Room<'a>,
+}
+
+impl<'a> Work for Loader<'a> {
+    type Output = LoadedPart<'a>;
+    type Context = ();
+
+    fn observe((): &mut (), _item: &Item<'_>) {}
+
+    fn begin(&mut self, (): ()) {}
+
+    fn item(&mut self, item: &Item<'_>, _bytes: &[u8], span: &Range<u64>) -> Result<()> {
+        let buffers = (&mut self.scratch, &mut self.room);
+        let decoded = match item {
+            Item::Key(record) => {
+                unkept(record, &mut self.part.losses);
+                Decoded::of(item, self.keeper, self.flavor, buffers)
+            }
+            &Item::End {
+                checksum: Checksum::Mismatch { stored, computed },
+                ..
+            } => {
+                let crc_offset = span.end - size_of::<u64>() as u64;
+                let mismatch = ErrorKind::ChecksumMismatch { stored, computed };
+                Err(Error::new(mismatch).at_offset(crc_offset))
+            }
+            item => Decoded::of(item, self.keeper, self.flavor, buffers),
+        };
+        match decoded {
+            Err(error) if !self.keeps_going => Err(error),
+            Ok(Decoded::Nothing) => Ok(()),
+            decoded => {
+                self.part.items.push(decoded);
+                Ok(())
+            }
+        }
+    }
+
+    fn take(&mut self, used: Option<LoadedPart<'a>>) -> LoadedPart<'a> {
+        let mut empty = used.unwrap_or_default();
+        empty.losses = Losses::default();
+        std::mem::replace(&mut self.part, empty)
     }
 }
 

@@ -288,6 +288,7 @@ pub(super) fn restore<'a>(
         keeper,
         replayer.flavor(),
         &mut Scratch::new(),
+        &mut load::Room::default(),
     )
     .map_err(bad_payload)?;
     if value.is_empty() {

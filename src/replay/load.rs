@@ -11,7 +11,9 @@ use crate::model::function::checked_library_name;
 use crate::num::Flavor;
 use crate::rdb::object::array::{ArrayElement, float_text};
 use crate::rdb::{Item, RdbString, Record, Scratch, Value as View, object, vectorset};
-use crate::store::{Array, Bytes, Entry, Hash, KeySlot, List, Module, Set, SortedSet, Str, Value};
+use crate::store::{
+    Array, Bytes, Entry, Hash, KeyHash, KeySlot, List, Module, Set, SortedSet, Str, Value,
+};
 
 use super::{Replayer, load_stream, load_vectors};
 
@@ -31,13 +33,13 @@ pub enum Loaded {
 
 /// Tells what stands in the input from what was decoded elsewhere.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keeper<'a> {
+pub(crate) struct Keeper<'a> {
     input: &'a [u8],
 }
 
 impl<'a> Keeper<'a> {
     /// Keeps slices of `input`, and copies everything else.
-    pub(super) fn new(input: &'a [u8]) -> Self {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
         Keeper { input }
     }
 
@@ -53,6 +55,17 @@ impl<'a> Keeper<'a> {
             Text::Bytes(bytes) => match self.find(bytes) {
                 Some(bytes) => Bytes::borrowed(bytes),
                 None => Bytes::copied(bytes),
+            },
+        }
+    }
+
+    /// The content of a string of the file.
+    fn string(self, stored: &RdbString<'_>) -> Result<Bytes<'a>> {
+        match stored {
+            RdbString::Raw(bytes) => Ok(self.bytes(Text::Bytes(bytes))),
+            other => match other.to_vec() {
+                Ok(bytes) => Ok(bytes.into()),
+                Err(flaw) => Err(Error::new(flaw.into())),
             },
         }
     }
@@ -75,6 +88,35 @@ fn twice(code: Code, what: &'static str) -> Error {
     })
 }
 
+/// The last elements of a value, so that a collection gets as much room as it needs: most are
+/// small, and known to be complete before they are made.
+#[derive(Debug, Default)]
+pub(crate) struct Room<'a> {
+    elements: Vec<Str<'a>>,
+    members: Vec<Bytes<'a>>,
+    scored: Vec<(Bytes<'a>, f64)>,
+    fields: Vec<(Bytes<'a>, Str<'a>, Option<i64>)>,
+}
+
+impl Room<'_> {
+    /// What a value has left that is broken.
+    fn clear(&mut self) {
+        self.elements.clear();
+        self.members.clear();
+        self.scored.clear();
+        self.fields.clear();
+    }
+}
+
+/// Lets an element wait; when many do, they go to their collection.
+fn wait<T>(waiting: &mut Vec<T>, element: T, go: impl FnMut(T)) {
+    const MOST: usize = 4096;
+    if waiting.len() == MOST {
+        waiting.drain(..).for_each(go);
+    }
+    waiting.push(element);
+}
+
 /// The value of a record.
 ///
 /// # Errors
@@ -84,27 +126,52 @@ pub(super) fn value<'a>(
     keeper: Keeper<'a>,
     flavor: Flavor,
     scratch: &mut Scratch,
+    room: &mut Room<'a>,
 ) -> Result<Value<'a>> {
+    room.clear();
     let mut duplicate = false;
     let value = match record.value() {
         View::String(view) => Value::String(keeper.str(view.text(scratch)?)),
         View::List(view) => {
             let mut list = List::default();
-            view.for_each(scratch, |element| list.push_back(keeper.str(element)))?;
+            let waiting = &mut room.elements;
+            view.for_each(scratch, |element| {
+                wait(waiting, keeper.str(element), |element| {
+                    list.push_back(element)
+                });
+            })?;
+            list.reserve(waiting.len());
+            waiting
+                .drain(..)
+                .for_each(|element| list.push_back(element));
             Value::List(list.into())
         }
         View::Set(view) => {
             let mut set = Set::default();
+            let waiting = &mut room.members;
             view.for_each(scratch, |member| {
-                duplicate |= !set.insert(keeper.bytes(member));
+                wait(waiting, keeper.bytes(member), |member| {
+                    duplicate |= !set.insert(member);
+                });
             })?;
+            set.reserve(waiting.len());
+            for member in waiting.drain(..) {
+                duplicate |= !set.insert(member);
+            }
             Value::Set(set.into())
         }
         View::Zset(view) => {
             let mut set = SortedSet::default();
+            let waiting = &mut room.scored;
             view.for_each(scratch, |member, score| {
-                duplicate |= set.insert(keeper.bytes(member), score).is_some();
+                wait(waiting, (keeper.bytes(member), score), |(member, score)| {
+                    duplicate |= set.insert(member, score).is_some();
+                });
             })?;
+            set.reserve(waiting.len());
+            for (member, score) in waiting.drain(..) {
+                duplicate |= set.insert(member, score).is_some();
+            }
             if view.is_skiplist() && flavor.small_zsets_lose_negative_zero() {
                 set.forget_negative_zeros_if_small();
             }
@@ -112,9 +179,17 @@ pub(super) fn value<'a>(
         }
         View::Hash(view) => {
             let mut hash = Hash::default();
+            let waiting = &mut room.fields;
             view.for_each(scratch, |field, value, at| {
-                duplicate |= !hash.insert_until(keeper.bytes(field), keeper.str(value), at);
+                let field = (keeper.bytes(field), keeper.str(value), at);
+                wait(waiting, field, |(field, value, at)| {
+                    duplicate |= !hash.insert_until(field, value, at);
+                });
             })?;
+            hash.reserve(waiting.len());
+            for (field, value, at) in waiting.drain(..) {
+                duplicate |= !hash.insert_until(field, value, at);
+            }
             Value::Hash(hash.into())
         }
         View::Stream(view) => Value::Stream(load_stream::stream(&view, keeper, scratch)?.into()),
@@ -163,69 +238,132 @@ fn module<'a>(view: &object::ModuleValue<'_>, keeper: Keeper<'a>) -> Result<Valu
     Ok(Value::Module(module.into()))
 }
 
+/// An item of an RDB on its way into a keyspace: decoded by any thread, put there in file order.
+#[derive(Debug)]
+pub(crate) enum Decoded<'a> {
+    Key {
+        db: u32,
+        hash: KeyHash,
+        key: Bytes<'a>,
+        entry: Entry<'a>,
+        offset: u64,
+    },
+    Script(Bytes<'a>),
+    Function {
+        name: Bytes<'a>,
+        code: Bytes<'a>,
+    },
+    EmptyKey,
+    ModuleAux,
+    Nothing,
+}
+
+impl<'a> Decoded<'a> {
+    /// Decodes an item for a release.
+    ///
+    /// # Errors
+    /// As [`Replayer::load`], but for what stands twice in the file.
+    pub(crate) fn of(
+        item: &Item<'_>,
+        keeper: Keeper<'a>,
+        flavor: Flavor,
+        (scratch, room): (&mut Scratch, &mut Room<'a>),
+    ) -> Result<Self> {
+        Ok(match item {
+            Item::Key(record) => return Decoded::key(record, keeper, flavor, (scratch, room)),
+            Item::Aux {
+                key: RdbString::Raw(b"lua"),
+                value,
+            } => Decoded::Script(keeper.string(value)?),
+            Item::Function(code) => {
+                let code = keeper.string(code)?;
+                let name = Bytes::copied(checked_library_name(&code)?);
+                Decoded::Function { name, code }
+            }
+            Item::FunctionPreGa(_) => {
+                return Err(Error::new(ErrorKind::Unsupported {
+                    what: "functions of a release candidate of Redis 7.0".into(),
+                }));
+            }
+            Item::ModuleAux(_) => Decoded::ModuleAux,
+            _ => Decoded::Nothing,
+        })
+    }
+
+    fn key(
+        record: &Record<'_>,
+        keeper: Keeper<'a>,
+        flavor: Flavor,
+        (scratch, room): (&mut Scratch, &mut Room<'a>),
+    ) -> Result<Self> {
+        let key = keeper.string(&record.key)?;
+        let value = value(record, keeper, flavor, scratch, room)
+            .map_err(|error| error.at_offset(record.offset).in_key(record.db, &key))?;
+        scratch.trim();
+        if value.is_empty() {
+            return Ok(Decoded::EmptyKey);
+        }
+        Ok(Decoded::Key {
+            db: record.db,
+            hash: KeyHash::of(&key),
+            key,
+            entry: Entry::with_expiry(value, record.expire_at_ms),
+            offset: record.offset,
+        })
+    }
+}
+
 impl<'a> Replayer<'a> {
-    /// Puts one item of an RDB into the store. The item must come from a slice that
-    /// lives as long as the log.
+    /// Puts one item of an RDB into the store. What of it stands in `input`, which lives as
+    /// long as the log, stays a slice of that; everything else is copied.
     ///
     /// # Errors
     /// What [`crate::rdb::object`] views report, a key or member that stands twice,
     /// with the place of the key.
-    pub fn load(&mut self, item: &Item<'a>, scratch: &mut Scratch) -> Result<Loaded> {
-        match item {
-            Item::Key(record) => self.load_key(record, scratch),
-            Item::Aux {
-                key: RdbString::Raw(b"lua"),
-                value,
-            } => {
-                let body = borrowing(value)?;
+    pub fn load(
+        &mut self,
+        item: &Item<'_>,
+        input: &'a [u8],
+        scratch: &mut Scratch,
+    ) -> Result<Loaded> {
+        let keeper = Keeper::new(input);
+        let buffers = (scratch, &mut Room::default());
+        let decoded = Decoded::of(item, keeper, self.flavor(), buffers)?;
+        self.place(decoded)
+    }
+
+    /// Puts a decoded item into the store.
+    ///
+    /// # Errors
+    /// It is there already.
+    pub(crate) fn place(&mut self, decoded: Decoded<'a>) -> Result<Loaded> {
+        match decoded {
+            Decoded::Key {
+                db,
+                hash,
+                key,
+                entry,
+                offset,
+            } => match self.store.db_mut(db).entry_hashed(hash, &key) {
+                KeySlot::Vacant(place) => {
+                    place.insert(key, entry);
+                    Ok(Loaded::Stored)
+                }
+                KeySlot::Occupied(_) => Err(twice(Code::DuplicateKey, "a key of a database")
+                    .at_offset(offset)
+                    .in_key(db, &key)),
+            },
+            Decoded::Nothing => Ok(Loaded::Nothing),
+            Decoded::Script(body) => {
                 self.store.scripts.insert(Sha1::digest(&*body).into(), body);
                 Ok(Loaded::Stored)
             }
-            Item::Function(code) => {
-                let code = borrowing(code)?;
-                let name = Bytes::copied(checked_library_name(&code)?);
-                match self.store.functions.insert(name, code) {
-                    None => Ok(Loaded::Stored),
-                    Some(_) => Err(twice(Code::BadFunction, "a function library")),
-                }
-            }
-            Item::FunctionPreGa(_) => Err(Error::new(ErrorKind::Unsupported {
-                what: "functions of a release candidate of Redis 7.0".into(),
-            })),
-            Item::ModuleAux(_) => Ok(Loaded::ModuleAux),
-            _ => Ok(Loaded::Nothing),
+            Decoded::Function { name, code } => match self.store.functions.insert(name, code) {
+                None => Ok(Loaded::Stored),
+                Some(_) => Err(twice(Code::BadFunction, "a function library")),
+            },
+            Decoded::EmptyKey => Ok(Loaded::EmptyKey),
+            Decoded::ModuleAux => Ok(Loaded::ModuleAux),
         }
-    }
-
-    fn load_key(&mut self, record: &Record<'a>, scratch: &mut Scratch) -> Result<Loaded> {
-        let keeper = Keeper::new(record.raw_value());
-        let key = borrowing(&record.key)?;
-        let value = value(record, keeper, self.flavor(), scratch)
-            .map_err(|error| error.at_offset(record.offset).in_key(record.db, &key))?;
-        scratch.trim();
-        if value.is_empty() {
-            return Ok(Loaded::EmptyKey);
-        }
-        let entry = Entry::with_expiry(value, record.expire_at_ms);
-        match self.store.db_mut(record.db).entry(&key) {
-            KeySlot::Vacant(place) => {
-                place.insert(key, entry);
-                Ok(Loaded::Stored)
-            }
-            KeySlot::Occupied(_) => Err(twice(Code::DuplicateKey, "a key of a database")
-                .at_offset(record.offset)
-                .in_key(record.db, &key)),
-        }
-    }
-}
-
-/// A string whose own slice lives long enough.
-fn borrowing<'a>(stored: &RdbString<'a>) -> Result<Bytes<'a>> {
-    match stored {
-        RdbString::Raw(bytes) => Ok(Bytes::borrowed(bytes)),
-        other => match other.to_vec() {
-            Ok(bytes) => Ok(bytes.into()),
-            Err(flaw) => Err(Error::new(flaw.into())),
-        },
     }
 }

@@ -62,6 +62,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use args::Args;
 pub use load::Loaded;
+pub(crate) use load::{Decoded, Keeper, Room};
 pub use reply::{Reject, Reply};
 
 use crate::num::Flavor;

@@ -82,6 +82,11 @@ impl<'a> Hash<'a> {
         self.fields.contains(field)
     }
 
+    /// Makes room for so many more fields.
+    pub fn reserve(&mut self, more: usize) {
+        self.fields.reserve(more);
+    }
+
     /// Sets a field and clears its deadline (HSET); true if it is new.
     pub fn insert(&mut self, field: Bytes<'a>, value: Str<'a>) -> bool {
         self.insert_until(field, value, None)

@@ -29,6 +29,11 @@ impl<'a> List<'a> {
         self.items.is_empty()
     }
 
+    /// Makes room for so many more elements.
+    pub fn reserve(&mut self, more: usize) {
+        self.items.reserve_exact(more);
+    }
+
     /// Adds at the head.
     pub fn push_front(&mut self, item: Str<'a>) {
         self.room_for_one();

@@ -223,7 +223,7 @@ impl<'a, V> Map<'a, V> {
     /// Inserts a key that is not there; gives its slot.
     pub(super) fn insert_new(&mut self, hash: Option<KeyHash>, key: Bytes<'a>, value: V) -> usize {
         if self.index.is_none() && self.len >= SMALL {
-            self.build_index();
+            self.build_index(self.len + 1);
         }
         let hash = self
             .is_indexed()
@@ -256,8 +256,8 @@ impl<'a, V> Map<'a, V> {
         slot
     }
 
-    fn build_index(&mut self) {
-        let mut index = HashTable::with_capacity(self.len + 1);
+    fn build_index(&mut self, capacity: usize) {
+        let mut index = HashTable::with_capacity(capacity);
         for (slot, entry) in self.slots.iter().enumerate() {
             if let Slot::Full(key, _) = entry {
                 let hash = KeyHash::of(key);
@@ -320,7 +320,7 @@ impl<'a, V> Map<'a, V> {
         self.free = NO_SLOT;
         self.index = None;
         if self.len > SMALL {
-            self.build_index();
+            self.build_index(self.len + 1);
         }
         true
     }
@@ -338,11 +338,13 @@ impl<'a, V> Map<'a, V> {
         })
     }
 
-    /// Makes room for so many more entries.
-    pub(super) fn reserve(&mut self, more: usize) {
+    /// Makes room for so many more entries, and no more than these.
+    pub fn reserve(&mut self, more: usize) {
         self.slots.reserve_exact(more);
-        if let Some(index) = &mut self.index {
-            index.reserve(more, |bucket| bucket.hash().spread());
+        match &mut self.index {
+            Some(index) => index.reserve(more, |bucket| bucket.hash().spread()),
+            None if self.len + more > SMALL => self.build_index(self.len + more),
+            None => {}
         }
     }
 

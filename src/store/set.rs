@@ -25,6 +25,11 @@ impl<'a> Set<'a> {
         self.members.is_empty()
     }
 
+    /// Makes room for so many more members.
+    pub fn reserve(&mut self, more: usize) {
+        self.members.reserve(more);
+    }
+
     /// Adds a member; false if it was there.
     pub fn insert(&mut self, member: Bytes<'a>) -> bool {
         self.members.insert(member, ()).is_none()

@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | inline | up to 22 | short: no allocation, no look at the input |
 //! | slice | any | longer, and stands raw in the input |
-//! | owned | any | decoded, computed or edited |
+//! | owned | any | decoded or computed |
+//! | growing | any | edited |
 //! | integer ([`Str`] only) | - | INCR results and integer encodings; printed on demand |
 //!
-//! All of them take 24 bytes. Owned bytes stand behind one more pointer, so that the
+//! All of them take 24 bytes. Bytes that grow stand behind one more pointer, so that the
 //! inline form has room for the keys, fields and numbers of everyday logs: what is
 //! inline is compared without a look at the log, which is a cache miss each time.
 
@@ -29,11 +30,12 @@ pub struct Bytes<'a>(Repr<'a>);
 enum Repr<'a> {
     Inline(u8, [u8; INLINE]),
     Slice(&'a [u8]),
+    Owned(Box<[u8]>),
     #[expect(
         clippy::box_collection,
         reason = "a vector in place would leave 15 inline bytes"
     )]
-    Owned(Box<Vec<u8>>),
+    Growing(Box<Vec<u8>>),
 }
 
 /// A key to be looked for, in the form that most keys are stored in.
@@ -60,6 +62,7 @@ impl<'k> Probe<'k> {
             Repr::Inline(len, room) => usize::from(*len) == self.bytes.len() && *room == self.room,
             Repr::Slice(bytes) => *bytes == self.bytes,
             Repr::Owned(bytes) => **bytes == *self.bytes,
+            Repr::Growing(bytes) => **bytes == *self.bytes,
         }
     }
 }
@@ -73,10 +76,6 @@ impl<'a> Bytes<'a> {
         Some(Bytes(Repr::Inline(bytes.len() as u8, room)))
     }
 
-    fn owned(bytes: Vec<u8>) -> Self {
-        Bytes(Repr::Owned(Box::new(bytes)))
-    }
-
     /// Borrows from the input; short bytes are copied into place.
     #[must_use]
     pub fn borrowed(bytes: &'a [u8]) -> Self {
@@ -86,7 +85,7 @@ impl<'a> Bytes<'a> {
     /// Copies bytes that do not live as long as the input.
     #[must_use]
     pub fn copied(bytes: &[u8]) -> Self {
-        Bytes::inline(bytes).unwrap_or_else(|| Bytes::owned(bytes.to_vec()))
+        Bytes::inline(bytes).unwrap_or_else(|| Bytes(Repr::Owned(bytes.into())))
     }
 
     /// The bytes.
@@ -96,17 +95,22 @@ impl<'a> Bytes<'a> {
             Repr::Inline(len, room) => room.get(..usize::from(*len)).unwrap_or(room),
             Repr::Slice(bytes) => bytes,
             Repr::Owned(bytes) => bytes,
+            Repr::Growing(bytes) => bytes,
         }
     }
 
     /// The bytes, owned and ready to be edited.
     pub fn to_mut(&mut self) -> &mut Vec<u8> {
-        if !matches!(self.0, Repr::Owned(_)) {
-            *self = Bytes::owned(self.as_slice().to_vec());
+        if !matches!(self.0, Repr::Growing(_)) {
+            let bytes = match std::mem::take(self).0 {
+                Repr::Owned(bytes) => bytes.into_vec(),
+                other => Bytes(other).as_slice().to_vec(),
+            };
+            self.0 = Repr::Growing(Box::new(bytes));
         }
         match &mut self.0 {
-            Repr::Owned(bytes) => bytes,
-            _ => unreachable!("just made owned"),
+            Repr::Growing(bytes) => bytes,
+            _ => unreachable!("just made so"),
         }
     }
 
@@ -114,7 +118,8 @@ impl<'a> Bytes<'a> {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
-            Repr::Owned(bytes) => size_of::<Vec<u8>>() + bytes.capacity(),
+            Repr::Owned(bytes) => bytes.len(),
+            Repr::Growing(bytes) => size_of::<Vec<u8>>() + bytes.capacity(),
             _ => 0,
         }
     }
@@ -122,7 +127,7 @@ impl<'a> Bytes<'a> {
 
 impl From<Vec<u8>> for Bytes<'_> {
     fn from(bytes: Vec<u8>) -> Self {
-        Bytes::inline(&bytes).unwrap_or_else(|| Bytes::owned(bytes))
+        Bytes::inline(&bytes).unwrap_or_else(|| Bytes(Repr::Owned(bytes.into())))
     }
 }
 
@@ -255,7 +260,7 @@ impl<'a> Str<'a> {
     /// The bytes, owned and ready to be edited (APPEND, SETRANGE, SETBIT).
     pub fn to_mut(&mut self) -> &mut Vec<u8> {
         if let StrRepr::Int(n) = self.0 {
-            self.0 = StrRepr::Bytes(Bytes::owned(n.to_string().into_bytes()));
+            self.0 = StrRepr::Bytes(Bytes::copied(n.to_string().as_bytes()));
         }
         match &mut self.0 {
             StrRepr::Bytes(bytes) => bytes.to_mut(),

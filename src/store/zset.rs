@@ -119,6 +119,11 @@ impl<'a> SortedSet<'a> {
                 .all(|(member, _)| member.len() <= PACKED_MEMBER_BYTES)
     }
 
+    /// Makes room for so many more members.
+    pub fn reserve(&mut self, more: usize) {
+        self.members.reserve(more);
+    }
+
     /// Sets the score of a member; gives the old one.
     pub fn insert(&mut self, member: Bytes<'a>, score: f64) -> Option<f64> {
         let hash = self.members.is_indexed().then(|| KeyHash::of(&member));
