@@ -19,9 +19,3 @@ pub fn integral(x: f64) -> Option<i64> {
     let n = x as i64;
     (inside && n as f64 == x && !(n == 0 && x.is_sign_negative())).then_some(n)
 }
-
-/// Reads the text of a score as servers wrote it: `strtod` without blanks and hexadecimals.
-#[must_use]
-pub fn parse(text: &[u8]) -> Option<f64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}

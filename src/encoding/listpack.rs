@@ -59,6 +59,7 @@ const TWO_BACKLENS: [usize; 3] = [16383, 2_097_151, 268_435_455];
 #[derive(Clone, Copy, Debug)]
 pub struct Listpack<'a> {
     frame: Frame<'a, HEADER_BYTES>,
+    watches_form: bool,
 }
 
 impl<'a> Listpack<'a> {
@@ -68,7 +69,20 @@ impl<'a> Listpack<'a> {
     ///
     /// [`Code::BadListpack`].
     pub fn new(bytes: &'a [u8]) -> Result<Self, Flaw> {
-        Frame::new(bytes, Code::BadListpack).map(|frame| Listpack { frame })
+        Frame::new(bytes, Code::BadListpack).map(|frame| Listpack {
+            frame,
+            watches_form: false,
+        })
+    }
+
+    /// Makes the iterators look at the form of the elements, too, if it matters: see
+    /// [`ListpackIter::non_canonical`]. A second walk for it costs as much as the first.
+    #[must_use]
+    pub(crate) fn watching_form(self, does_matter: bool) -> Self {
+        Listpack {
+            watches_form: does_matter,
+            ..self
+        }
     }
 
     /// Whether the backlens of elements of the three odd sizes are of this width; `false`
@@ -117,6 +131,8 @@ impl<'a> Listpack<'a> {
             seen: 0,
             declared: self.declared_len(),
             done: false,
+            watches_form: self.watches_form,
+            odd: &[],
         }
     }
 
@@ -124,28 +140,21 @@ impl<'a> Listpack<'a> {
     /// wider form or as text, a string with a longer header. `None` also if an element is broken.
     #[must_use]
     pub fn non_canonical(&self) -> Option<Flaw> {
-        let mut elements = self.iter();
-        loop {
-            let (at, lead) = (elements.at(), *elements.rest.first()?);
-            let element = elements.next()?.ok()?;
-            let what = match element {
-                Text::Int(value) if lead != encode_int(value).lead() => "the shortest integer form",
-                Text::Bytes(bytes) if canonical_i64(bytes).is_some() => "an integer, not its text",
-                Text::Bytes(bytes)
-                    if string_form(lead) != string_form(string_lead(bytes.len())) =>
-                {
-                    "the shortest string header"
-                }
-                _ => continue,
-            };
-            return Some(Flaw::new(
-                Code::NotCanonical,
-                at,
-                what,
-                "it",
-                u64::from(lead),
-            ));
+        let mut elements = self.watching_form(true).iter();
+        while elements.odd.is_empty() && matches!(elements.next(), Some(Ok(_))) {}
+        elements.non_canonical()
+    }
+}
+
+/// In what an element's form differs from the one that a server gives it.
+fn odd_form(lead: u8, element: Text<'_>) -> Option<&'static str> {
+    match element {
+        Text::Int(value) if lead != encode_int(value).lead() => Some("the shortest integer form"),
+        Text::Bytes(bytes) if canonical_i64(bytes).is_some() => Some("an integer, not its text"),
+        Text::Bytes(bytes) if string_form(lead) != string_form(string_lead(bytes.len())) => {
+            Some("the shortest string header")
         }
+        _ => None,
     }
 }
 
@@ -158,9 +167,57 @@ pub struct ListpackIter<'a> {
     seen: usize,
     declared: Option<usize>,
     done: bool,
+    watches_form: bool,
+    /// What was left at the first element in an odd form, if forms are watched.
+    odd: &'a [u8],
 }
 
 impl<'a> ListpackIter<'a> {
+    /// The first element so far that is not in the form that a server gives it, if the listpack
+    /// [watches forms](Listpack::watching_form).
+    #[must_use]
+    pub(crate) fn non_canonical(&self) -> Option<Flaw> {
+        let lead = *self.odd.first()?;
+        let (_, element) = parse_entry(self.odd).ok()?;
+        Some(Flaw::new(
+            Code::NotCanonical,
+            self.end - self.odd.len(),
+            odd_form(lead, element)?,
+            "it",
+            u64::from(lead),
+        ))
+    }
+
+    /// Stops watching forms: the elements are looked at elsewhere.
+    #[must_use]
+    pub(super) fn without_form(self) -> Self {
+        ListpackIter {
+            watches_form: false,
+            ..self
+        }
+    }
+
+    #[cold]
+    fn note_odd(&mut self, rest: &'a [u8]) {
+        if self.odd.is_empty() {
+            self.odd = rest;
+        }
+    }
+
+    /// An element that is none of the two common forms.
+    #[inline(never)]
+    fn next_uncommon(&mut self, lead: u8) -> Result<Text<'a>, Flaw> {
+        let start = self.rest;
+        let element = match self.next_by_hand(lead) {
+            Some(element) => element,
+            None => self.next_by_grammar()?,
+        };
+        if self.watches_form && odd_form(lead, element).is_some() {
+            self.note_odd(start);
+        }
+        Ok(element)
+    }
+
     /// Offset of the next element in the blob.
     #[must_use]
     pub fn at(&self) -> usize {
@@ -248,11 +305,12 @@ impl<'a> Iterator for ListpackIter<'a> {
 
     // Reading small collections spends its time here. The two common forms share one
     // predictable test, without a branch on which of them it is, and the grammar below
-    // knows them again: both must agree, which a test checks. 3.3 ns an element, where
-    // the grammar alone takes 5 (hashes, sorted sets, random mixes of both forms).
+    // knows them again: both must agree, which a test checks. Their headers are the
+    // shortest, so only the text of an integer is odd among them.
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let Some((&lead, after)) = self.rest.split_first() else {
+        let start = self.rest;
+        let Some((&lead, after)) = start.split_first() else {
             return self.finish();
         };
         if lead < 0xc0 {
@@ -266,6 +324,9 @@ impl<'a> Iterator for ListpackIter<'a> {
             {
                 self.rest = rest;
                 self.seen += 1;
+                if self.watches_form && canonical_i64(bytes).is_some() {
+                    self.note_odd(start);
+                }
                 let small = Text::Int(i64::from(lead));
                 return Some(Ok(if lead < 0x80 {
                     small
@@ -274,10 +335,7 @@ impl<'a> Iterator for ListpackIter<'a> {
                 }));
             }
         }
-        Some(match self.next_by_hand(lead) {
-            Some(element) => Ok(element),
-            None => self.next_by_grammar(),
-        })
+        Some(self.next_uncommon(lead))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -44,6 +44,14 @@ const MAX_INTEGER_BYTES: usize = 20;
 #[must_use]
 #[inline]
 pub fn canonical_i64(text: &[u8]) -> Option<i64> {
+    // Most texts are told by their first byte.
+    match text {
+        [b'-' | b'0'..=b'9', ..] => canonical_number(text),
+        _ => None,
+    }
+}
+
+fn canonical_number(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'0'] => return Some(0),
         [b'-', digits @ ..] => (true, digits),

@@ -65,12 +65,16 @@ impl<'a> StreamNode<'a> {
     ///
     /// [`Code::BadListpack`], or [`Code::BadStream`] if the master entry is no such thing.
     pub fn new(bytes: &'a [u8], master: (u64, u64)) -> Result<Self, Flaw> {
-        let listpack = Listpack::new(bytes)?;
+        StreamNode::of(Listpack::new(bytes)?, master)
+    }
+
+    /// Reads the master entry of a listpack that may [watch forms](Listpack::watching_form).
+    pub(crate) fn of(listpack: Listpack<'a>, master: (u64, u64)) -> Result<Self, Flaw> {
         let mut elements = listpack.iter();
         let live = read_count(&mut elements, "the number of live entries")?;
         let deleted = read_count(&mut elements, "the number of deleted entries")?;
         let names_len = read_count(&mut elements, "the number of master fields")?;
-        let names = elements.clone();
+        let names = elements.clone().without_form();
         for _ in 0..names_len {
             read(&mut elements, "a master field")?;
         }
@@ -160,6 +164,11 @@ struct OpenEntry<'a> {
 }
 
 impl<'a> Entries<'a> {
+    /// As [`ListpackIter::non_canonical`].
+    pub(crate) fn non_canonical(&self) -> Option<Flaw> {
+        self.elements.non_canonical()
+    }
+
     /// The next entry, or `None` after the last one, when everything has been checked.
     ///
     /// Fields of the previous entry that nobody read are checked first.

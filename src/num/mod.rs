@@ -3,6 +3,7 @@
 //! | text | read by | printed by |
 //! |---|---|---|
 //! | integers | [`parse_i64`] (`string2ll`) | plain decimal |
+//! | scores in files | [`parse_score`] | as below |
 //! | scores and other doubles | [`parse_f64`] (`strtod`) | [`score_text`], [`digest_score_text`] |
 //! | INCRBYFLOAT operands | [`LongDouble::parse`] (`strtold`) | [`LongDouble`]'s `Display` |
 //!
@@ -10,6 +11,7 @@
 //! texts go into AOF files and digests byte for byte, and their rules of what is
 //! a number decide which command fails.
 
+pub mod decimal;
 pub mod flavor;
 pub mod fpconv;
 pub mod longdouble;
@@ -17,6 +19,7 @@ pub mod printf17;
 pub mod strtod;
 pub mod text;
 
+pub use decimal::parse_score;
 pub use flavor::{Flavor, Product};
 pub use longdouble::LongDouble;
 pub use strtod::parse_f64;

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::text::NumText;
 
 /// The most digits there are.
-const DIGITS: usize = 17;
+pub(super) const DIGITS: usize = 17;
 
 /// Prints `value` as `printf("%.17g")`; NaN as `nan`.
 #[must_use]
@@ -87,37 +87,19 @@ fn significant_digits(value: f64, precision: usize) -> ([u8; DIGITS], i32) {
 /// Scores are printed by the million, and nearly all of them lie there; this takes a tenth
 /// of the time of [`digits_of_any`].
 fn everyday_digits(value: f64) -> Option<([u8; DIGITS], i32)> {
-    const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
-    /// The least and one more than the greatest number of 17 digits.
-    const RANGE: std::ops::Range<u128> = 10u128.pow(16)..10u128.pow(17);
     if !(1e-5..1e17).contains(&value) {
         return None;
     }
-    let bits = value.to_bits();
-    // No subnormal number, so the first bit is implied: value = significand * 2^power.
-    let significand = u128::from(bits & ((1 << FRACTION_BITS) - 1) | 1 << FRACTION_BITS);
-    let power = (bits >> FRACTION_BITS) as i32 - 1075;
     let mut exponent = (value.log10().floor() as i32).clamp(-5, 16);
     // The logarithm may be off by one next to a power of ten.
     for _ in 0..3 {
-        // At most 10^22, which leaves room for the 53 bits of the significand.
-        let scale = u32::try_from(16 - exponent).ok().filter(|s| *s <= 22)?;
-        let scaled = significand * 10u128.pow(scale);
-        let (whole, rest, half) = match u32::try_from(power) {
-            Ok(power) => (scaled << power, 0, 1),
-            Err(_) => {
-                let shift = power.unsigned_abs();
-                let unit = 1u128 << shift;
-                (scaled >> shift, scaled & (unit - 1), unit / 2)
-            }
-        };
-        if whole < RANGE.start {
+        let scaled = Scaled::new(value, u32::try_from(16 - exponent).ok()?)?;
+        if scaled.whole < RANGE.start {
             exponent -= 1;
-        } else if whole >= RANGE.end {
+        } else if scaled.whole >= RANGE.end {
             exponent += 1;
         } else {
-            let rounds_up = rest > half || rest == half && whole % 2 == 1;
-            let rounded = whole + u128::from(rounds_up);
+            let rounded = scaled.rounded();
             let (number, exponent) = match rounded == RANGE.end {
                 true => (RANGE.start, exponent + 1),
                 false => (rounded, exponent),
@@ -129,6 +111,56 @@ fn everyday_digits(value: f64) -> Option<([u8; DIGITS], i32)> {
         }
     }
     None
+}
+
+/// The 17 digits of a number from 1e-5 to below 1e17 if they are `value * 10^scale`, rounded.
+pub(super) fn digits_at(value: f64, scale: u32) -> Option<u128> {
+    let scaled = Scaled::new(value, scale)?;
+    RANGE.contains(&scaled.whole).then(|| scaled.rounded())
+}
+
+/// The least and one more than the greatest number of 17 digits.
+const RANGE: std::ops::Range<u128> = 10u128.pow(16)..10u128.pow(17);
+
+/// A number from 1e-5 to below 1e17 times a power of ten, exactly.
+struct Scaled {
+    whole: u128,
+    rounds_up: bool,
+}
+
+impl Scaled {
+    /// At most 10^22, which leaves room for the 53 bits of the significand; and no more than
+    /// fits, should the number be too large for its scale.
+    #[inline]
+    fn new(value: f64, scale: u32) -> Option<Self> {
+        const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+        if scale > 22 {
+            return None;
+        }
+        let bits = value.to_bits();
+        // No subnormal number, so the first bit is implied: value = significand * 2^power.
+        let significand = u128::from(bits & ((1 << FRACTION_BITS) - 1) | 1 << FRACTION_BITS);
+        let power = (bits >> FRACTION_BITS) as i32 - 1075;
+        let scaled = significand * 10u128.pow(scale);
+        let (whole, rest, half) = match u32::try_from(power) {
+            Ok(power) if power >= scaled.leading_zeros() => return None,
+            Ok(power) => (scaled << power, 0, 1),
+            Err(_) => {
+                let shift = power.unsigned_abs();
+                let unit = 1u128 << shift;
+                (scaled >> shift, scaled & (unit - 1), unit / 2)
+            }
+        };
+        Some(Scaled {
+            whole,
+            rounds_up: rest > half || rest == half && whole % 2 == 1,
+        })
+    }
+
+    /// Ties to even.
+    fn rounded(&self) -> u128 {
+        self.whole + u128::from(self.rounds_up)
+    }
 }
 
 /// The same of any number and as many digits as are wanted.

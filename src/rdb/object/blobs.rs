@@ -2,20 +2,14 @@
 //! their form on the way.
 
 use super::Scratch;
-use crate::bytes::{Text, double};
 use crate::encoding::{Listpack, Ziplist, Zipmap};
-use crate::error::{Code, Flaw, Parsed};
-use crate::num::{Flavor, NumText, fpconv, score_text};
-use crate::rdb::string::blob;
+use crate::error::{Code, Flaw};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
-    Listpack,
     Ziplist,
     Zipmap,
-    /// A listpack whose every second element is a score.
-    ScoredListpack,
-    /// A ziplist whose every second entry is a score.
+    /// A ziplist whose every second entry is a score; it may be empty.
     ScoredZiplist,
 }
 
@@ -31,26 +25,51 @@ pub(crate) enum Form {
     NotCanonical(Flaw),
 }
 
-impl Scratch {
-    /// Parses a string that holds a listpack or ziplist and expands it where needed.
-    ///
-    /// Its form is looked at here, if it matters: expanding a blob a second time costs more
-    /// than all other checks of it.
-    #[inline]
-    pub(super) fn blob<'a: 's, 's>(
-        &'s mut self,
-        kind: Kind,
-        input: &'a [u8],
-    ) -> Parsed<'a, &'s [u8]> {
-        let (rest, bytes) = blob(input, &mut self.blob)?;
-        if let Form::Canonical = self.form
-            && let Some(flaw) = non_canonical(kind, bytes)
-        {
-            self.form = Form::NotCanonical(flaw);
-        }
-        Ok((rest, bytes))
+impl Form {
+    /// Whether it matters and nothing was found yet.
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(self, Form::Canonical)
     }
 
+    /// Notes what was found, if it is the first.
+    pub(super) fn note(&mut self, found: Option<Flaw>) {
+        if let (Form::Canonical, Some(flaw)) = (&self, found) {
+            *self = Form::NotCanonical(flaw);
+        }
+    }
+
+    /// Looks at a ziplist or zipmap, if its form matters.
+    #[inline]
+    pub(super) fn look_at(&mut self, kind: Kind, bytes: &[u8]) {
+        if self.is_wanted() {
+            self.note(non_canonical(kind, bytes));
+        }
+    }
+
+    /// Borrows a listpack that looks at the form of its elements while they are read, if it
+    /// matters; afterwards [`note`](Self::note) wants to know what was found.
+    #[inline]
+    pub(super) fn listpack<'b>(&self, bytes: &'b [u8]) -> Result<Listpack<'b>, Flaw> {
+        Ok(Listpack::new(bytes)?.watching_form(self.is_wanted()))
+    }
+
+    /// The same of a listpack that servers delete with its last element.
+    #[inline]
+    pub(super) fn node<'b>(&mut self, bytes: &'b [u8]) -> Result<Listpack<'b>, Flaw> {
+        let listpack = self.listpack(bytes)?;
+        self.note(empty(listpack.is_empty()));
+        Ok(listpack)
+    }
+}
+
+/// That a score has a text which no release prints.
+#[cold]
+pub(super) fn odd_score() -> Flaw {
+    let (what, expected) = ("text of a score", "that of a server");
+    Flaw::new(Code::NotCanonical, 0, what, expected, "another")
+}
+
+impl Scratch {
     /// From here on the form of blobs matters, if it does.
     pub(crate) fn watch_form(&mut self, does_matter: bool) {
         self.form = match does_matter {
@@ -72,27 +91,12 @@ impl Scratch {
 
 fn non_canonical(kind: Kind, bytes: &[u8]) -> Option<Flaw> {
     match kind {
-        Kind::Listpack => {
-            let listpack = Listpack::new(bytes).ok()?;
-            empty(listpack.is_empty()).or_else(|| listpack.non_canonical())
-        }
         Kind::Ziplist => {
             let ziplist = Ziplist::new(bytes).ok()?;
             empty(ziplist.is_empty()).or_else(|| ziplist.non_canonical())
         }
         Kind::Zipmap => Zipmap::new(bytes).ok()?.non_canonical(),
-        Kind::ScoredListpack => {
-            let listpack = Listpack::new(bytes).ok()?;
-            listpack
-                .non_canonical()
-                .or_else(|| odd_score(listpack.iter()))
-        }
-        Kind::ScoredZiplist => {
-            let ziplist = Ziplist::new(bytes).ok()?;
-            ziplist
-                .non_canonical()
-                .or_else(|| odd_score(ziplist.iter()))
-        }
+        Kind::ScoredZiplist => Ziplist::new(bytes).ok()?.non_canonical(),
     }
 }
 
@@ -102,67 +106,34 @@ fn empty(is_empty: bool) -> Option<Flaw> {
     is_empty.then(|| Flaw::new(Code::NotCanonical, 0, what, "at least 1", "0"))
 }
 
-/// Whether a text is surely what Redis 7.2 and newer print: the shortest of its number, which a
-/// decimal of up to 15 digits without idle zeros is, in plain notation, which six decimal
-/// places never leave.
-fn is_plain_decimal(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let Some(point) = digits.iter().position(|byte| *byte == b'.') else {
-        return false;
-    };
-    let (whole, fraction) = (&digits[..point], &digits[point + 1..]);
-    let is_whole = match whole {
-        [b'0'] => true,
-        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    let is_fraction = match fraction {
-        [begin @ .., b'1'..=b'9'] => begin.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    is_whole && is_fraction && fraction.len() <= 6 && whole.len() + fraction.len() <= 15
-}
-
-/// The first score whose text no release would have written.
-fn odd_score<'b>(elements: impl Iterator<Item = Result<Text<'b>, Flaw>>) -> Option<Flaw> {
-    let scores = elements.skip(1).step_by(2);
-    // Formatting is the costly part: begin with the likely release, stop at the first that
-    // agrees. A text of 17 digits or more is that of `%.17g`.
-    let is_odd = |text: &[u8]| {
-        !is_plain_decimal(text)
-            && double::parse(text).is_some_and(|score| {
-                let differs = |known: NumText| known.as_bytes() != text;
-                let (likely, other) = match text.len() {
-                    ..17 => (Flavor::redis(8, 6), Flavor::redis(6, 2)),
-                    _ => (Flavor::redis(6, 2), Flavor::redis(8, 6)),
-                };
-                differs(score_text(score, likely))
-                    && differs(score_text(score, other))
-                    && differs(fpconv::text(score))
-            })
-    };
-    for score in scores {
-        if let Ok(Text::Bytes(text)) = score
-            && is_odd(text)
-        {
-            let what = "text of a score";
-            return Some(Flaw::new(
-                Code::NotCanonical,
-                0,
-                what,
-                "that of a server",
-                "another",
-            ));
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::encoding::ListpackBuilder;
     use crate::encoding::listpack::BacklenWidth;
+    use crate::rdb::object::zset::{self, Zset};
+    use crate::rdb::object::{Layout, RawValue, Scratch};
+    use crate::rdb::string::encode_raw;
+    use crate::rdb::template::Templates;
+
+    /// What is found in a sorted set of one member.
+    fn form_of_scored(listpack: &[u8]) -> Option<Flaw> {
+        let mut value = Vec::new();
+        encode_raw(listpack, &mut value);
+        let layout = zset::Layout::Listpack;
+        let raw = RawValue {
+            layout: Layout::Zset(layout),
+            bytes: &value,
+            end_offset: value.len() as u64,
+            templates: Templates::default(),
+        };
+        let mut scratch = Scratch::new();
+        scratch.watch_form(true);
+        let zset = Zset { raw, layout };
+        // Some are no numbers.
+        let _ = zset.for_each(&mut scratch, |_, _| {});
+        scratch.take_non_canonical()
+    }
 
     #[test]
     fn scores_in_texts_of_no_server_are_found() {
@@ -187,8 +158,7 @@ mod tests {
             let mut listpack = ListpackBuilder::new(BacklenWidth::Wide);
             listpack.push(b"member");
             listpack.push(score);
-            let bytes = listpack.finish().unwrap();
-            let found = non_canonical(Kind::ScoredListpack, &bytes);
+            let found = form_of_scored(&listpack.finish().unwrap());
             assert_eq!(found.is_some(), *odd, "{}", score.escape_ascii());
         }
     }
@@ -196,7 +166,9 @@ mod tests {
     #[test]
     fn an_empty_node_is_found() {
         let listpack = ListpackBuilder::new(BacklenWidth::Wide).finish().unwrap();
-        assert!(non_canonical(Kind::Listpack, &listpack).is_some());
+        let mut form = Form::Canonical;
+        form.node(&listpack).unwrap();
+        assert!(matches!(form, Form::NotCanonical(_)));
         let ziplist = [11, 0, 0, 0, 10, 0, 0, 0, 0, 0, 255];
         assert!(non_canonical(Kind::Ziplist, &ziplist).is_some());
     }

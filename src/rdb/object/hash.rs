@@ -245,7 +245,8 @@ impl Hash<'_> {
                 Ok(())
             }
             Layout::Zipmap => {
-                let (_, bytes) = scratch.blob(Kind::Zipmap, input)?;
+                let (_, bytes) = blob(input, &mut scratch.blob)?;
+                scratch.form.look_at(Kind::Zipmap, bytes);
                 for pair in Zipmap::new(bytes).map_err(flawed)?.iter() {
                     let (field, value) = pair.map_err(flawed)?;
                     f(Text::Bytes(field), Text::Bytes(value), None);
@@ -253,7 +254,8 @@ impl Hash<'_> {
                 Ok(())
             }
             Layout::Ziplist => {
-                let (_, bytes) = scratch.blob(Kind::Ziplist, input)?;
+                let (_, bytes) = blob(input, &mut scratch.blob)?;
+                scratch.form.look_at(Kind::Ziplist, bytes);
                 fields(
                     Ziplist::new(bytes).map_err(flawed)?.iter(),
                     bytes.len(),
@@ -262,13 +264,14 @@ impl Hash<'_> {
                 .map_err(flawed)
             }
             Layout::Listpack => {
-                let (_, bytes) = scratch.blob(Kind::Listpack, input)?;
-                fields(
-                    Listpack::new(bytes).map_err(flawed)?.iter(),
-                    bytes.len(),
-                    |field, value| f(field, value, None),
-                )
-                .map_err(flawed)
+                let (_, bytes) = blob(input, &mut scratch.blob)?;
+                let mut elements = scratch.form.node(bytes).map_err(flawed)?.iter();
+                fields(&mut elements, bytes.len(), |field, value| {
+                    f(field, value, None)
+                })
+                .map_err(flawed)?;
+                scratch.form.note(elements.non_canonical());
+                Ok(())
             }
             Layout::ListpackExPreGa => timed_listpack(input, scratch, f),
             Layout::ListpackEx => {
@@ -335,7 +338,7 @@ fn timed_listpack(
     mut f: impl FnMut(Text<'_>, Text<'_>, Option<i64>),
 ) -> Result<(), nom::Err<Fail>> {
     let flawed = |flaw: Flaw| nom::Err::Failure(flaw.in_string(input));
-    let (_, bytes) = scratch.blob(Kind::Listpack, input)?;
+    let (_, bytes) = blob(input, &mut scratch.blob)?;
     let bad = |what, expected: &'static str| {
         flawed(Flaw::new(
             Code::BadHash,
@@ -345,7 +348,7 @@ fn timed_listpack(
             "another",
         ))
     };
-    let mut elements = Listpack::new(bytes).map_err(flawed)?.iter();
+    let mut elements = scratch.form.node(bytes).map_err(flawed)?.iter();
     // The deadline of the triple before; after one without a deadline, none may follow.
     let mut earliest = 1;
     while let Some(field) = elements.next() {
@@ -380,6 +383,7 @@ fn timed_listpack(
             }
         }
     }
+    scratch.form.note(elements.non_canonical());
     Ok(())
 }
 

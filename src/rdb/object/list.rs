@@ -15,7 +15,7 @@
 use super::blobs::Kind;
 use super::{RawValue, Scratch, skip_strings};
 use crate::bytes::Text;
-use crate::encoding::{Listpack, Ziplist};
+use crate::encoding::Ziplist;
 use crate::error::{Code, Fail, Parsed, Result};
 use crate::rdb::constants::quicklist_container;
 use crate::rdb::length::{count, length};
@@ -116,7 +116,8 @@ fn ziplist_node<'a>(
     scratch: &mut Scratch,
     f: &mut impl FnMut(Text<'_>),
 ) -> Parsed<'a, ()> {
-    let (rest, bytes) = scratch.blob(Kind::Ziplist, input)?;
+    let (rest, bytes) = blob(input, &mut scratch.blob)?;
+    scratch.form.look_at(Kind::Ziplist, bytes);
     let flawed = |flaw: crate::error::Flaw| nom::Err::Failure(flaw.in_string(input));
     for element in Ziplist::new(bytes).map_err(flawed)?.iter() {
         f(element.map_err(flawed)?);
@@ -130,10 +131,7 @@ fn quicklist2_node<'a>(
     f: &mut impl FnMut(Text<'_>),
 ) -> Parsed<'a, ()> {
     let (node, container) = length(input)?;
-    let (rest, bytes) = match container {
-        quicklist_container::PACKED => scratch.blob(Kind::Listpack, node)?,
-        _ => blob(node, &mut scratch.blob)?,
-    };
+    let (rest, bytes) = blob(node, &mut scratch.blob)?;
     let flawed = |flaw: crate::error::Flaw| nom::Err::Failure(flaw.in_string(node));
     match container {
         quicklist_container::PLAIN if bytes.is_empty() => Err(nom::Err::Failure(Fail::broken(
@@ -148,9 +146,11 @@ fn quicklist2_node<'a>(
             Ok((rest, ()))
         }
         quicklist_container::PACKED => {
-            for element in Listpack::new(bytes).map_err(flawed)?.iter() {
+            let mut elements = scratch.form.node(bytes).map_err(flawed)?.iter();
+            for element in &mut elements {
                 f(element.map_err(flawed)?);
             }
+            scratch.form.note(elements.non_canonical());
             Ok((rest, ()))
         }
         _ => Err(nom::Err::Failure(Fail::broken(

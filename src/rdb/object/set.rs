@@ -8,10 +8,9 @@
 //!
 //! Source: `rdb.c rdbLoadObject`. Duplicate members are looked for by `verify`.
 
-use super::blobs::Kind;
 use super::{RawValue, Scratch, skip_strings};
 use crate::bytes::Text;
-use crate::encoding::{Intset, Listpack};
+use crate::encoding::Intset;
 use crate::error::{Fail, Flaw, Parsed, Result};
 use crate::rdb::length::count;
 use crate::rdb::string::{blob, skip_string, text};
@@ -91,10 +90,12 @@ impl Set<'_> {
                 }
             }
             Layout::Listpack => {
-                let (_, bytes) = scratch.blob(Kind::Listpack, input)?;
-                for member in Listpack::new(bytes).map_err(flawed)?.iter() {
+                let (_, bytes) = blob(input, &mut scratch.blob)?;
+                let mut members = scratch.form.node(bytes).map_err(flawed)?.iter();
+                for member in &mut members {
                     f(member.map_err(flawed)?);
                 }
+                scratch.form.note(members.non_canonical());
             }
         }
         Ok(())

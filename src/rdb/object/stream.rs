@@ -23,7 +23,6 @@
 use nom::bytes::streaming::take;
 use nom::number::streaming::{be_u64, le_i64};
 
-use super::blobs::Kind;
 use super::{RawValue, Scratch, skip_strings};
 use crate::bytes::Text;
 use crate::encoding::StreamNode;
@@ -235,10 +234,11 @@ impl Stream<'_> {
                     )));
                 }
             };
-            let (next, bytes) = scratch.blob(Kind::Listpack, after)?;
+            let (next, bytes) = blob(after, &mut scratch.blob)?;
             let flawed =
                 |flaw: Flaw| -> nom::Err<Fail> { nom::Err::Failure(flaw.in_string(after)) };
-            let node = StreamNode::new(bytes, (master.ms, master.seq)).map_err(flawed)?;
+            let listpack = scratch.form.node(bytes).map_err(flawed)?;
+            let node = StreamNode::of(listpack, (master.ms, master.seq)).map_err(flawed)?;
             let mut entries = node.entries();
             while let Some(mut entry) = entries.next_entry().map_err(flawed)? {
                 let (ms, seq) = entry.id();
@@ -270,6 +270,7 @@ impl Stream<'_> {
                 drop(fields);
                 flaw.map_or(Ok(()), |flaw| Err(flawed(flaw)))?;
             }
+            scratch.form.note(entries.non_canonical());
             rest = next;
         }
         Ok(totals)

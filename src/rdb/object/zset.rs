@@ -17,11 +17,12 @@ use std::cmp::Ordering;
 use nom::bytes::streaming::take;
 use nom::number::streaming::{le_f64, u8};
 
-use super::blobs::Kind;
+use super::blobs::{Form, Kind, odd_score};
 use super::{RawValue, Scratch, pairs};
-use crate::bytes::{Text, double};
-use crate::encoding::{Listpack, Ziplist};
+use crate::bytes::Text;
+use crate::encoding::Ziplist;
 use crate::error::{Code, Fail, Flaw, Parsed, Result};
+use crate::num::decimal::{parse_printed_score, parse_score};
 use crate::rdb::constants::text_score;
 use crate::rdb::dialect::Dialect;
 use crate::rdb::length::count;
@@ -82,14 +83,28 @@ pub(crate) struct Score<'a> {
 
 impl<'a> Score<'a> {
     /// Reads the number; what is none is NaN.
+    #[inline]
     fn parse(stored: Text<'a>) -> Self {
         let value = match stored {
             Text::Int(n) => n as f64,
-            Text::Bytes(digits) => double::parse(digits).unwrap_or(f64::NAN),
+            Text::Bytes(digits) => parse_score(digits).unwrap_or(f64::NAN),
         };
         Score {
             value,
             stored: Some(stored),
+        }
+    }
+
+    /// The same, and whether a server may have stored it so.
+    #[inline]
+    fn parse_printed(stored: Text<'a>) -> (Self, bool) {
+        match stored {
+            Text::Int(_) => (Score::parse(stored), true),
+            Text::Bytes(digits) => {
+                let (value, is_printed) = parse_printed_score(digits).unwrap_or((f64::NAN, true));
+                let stored = Some(stored);
+                (Score { value, stored }, is_printed)
+            }
         }
     }
 }
@@ -272,12 +287,8 @@ impl<'a> Zset<'a> {
         f: impl FnMut(Text<'_>, Score<'_>),
     ) -> Result<(), nom::Err<Fail>> {
         let input = self.raw.bytes;
-        let kind = match self.layout {
-            Layout::Ziplist => Kind::ScoredZiplist,
-            _ => Kind::ScoredListpack,
-        };
-        let (_, bytes) = scratch.blob(kind, input)?;
-        self.walk_elements(bytes, f)
+        let (_, bytes) = blob(input, &mut scratch.blob)?;
+        self.walk_elements(bytes, &mut scratch.form, f)
             .map_err(|flaw| nom::Err::Failure(flaw.in_string(input)))
     }
 
@@ -286,7 +297,9 @@ impl<'a> Zset<'a> {
         let (_, bytes) = blob(input, &mut scratch.blob)?;
         let mut ascending = true;
         let mut last: Option<(Text<'_>, f64)> = None;
-        let walked = self.walk_elements(bytes, |member, Score { value: score, .. }| {
+        // The form was looked at, or will be, by those who look at scores.
+        let mut form = Form::Ignored;
+        let walked = self.walk_elements(bytes, &mut form, |member, Score { value: score, .. }| {
             let in_order =
                 last.is_none_or(
                     |(last_member, last_score)| match last_score.partial_cmp(&score) {
@@ -305,12 +318,24 @@ impl<'a> Zset<'a> {
     fn walk_elements<'b>(
         &self,
         bytes: &'b [u8],
+        form: &mut Form,
         f: impl FnMut(Text<'b>, Score<'b>),
     ) -> Result<(), Flaw> {
-        match self.layout {
-            Layout::Ziplist => scored(Ziplist::new(bytes)?.iter(), bytes.len(), f),
-            _ => scored(Listpack::new(bytes)?.iter(), bytes.len(), f),
-        }
+        let wants_form = form.is_wanted();
+        let has_odd_score = match self.layout {
+            Layout::Ziplist => {
+                form.look_at(Kind::ScoredZiplist, bytes);
+                scored(Ziplist::new(bytes)?.iter(), bytes.len(), wants_form, f)?
+            }
+            _ => {
+                let mut elements = form.listpack(bytes)?.iter();
+                let has_odd_score = scored(&mut elements, bytes.len(), wants_form, f)?;
+                form.note(elements.non_canonical());
+                has_odd_score
+            }
+        };
+        form.note(has_odd_score.then(odd_score));
+        Ok(())
     }
 }
 
@@ -319,21 +344,29 @@ fn member_at<'s>(input: &'s [u8], at: usize, scratch: &'s mut Vec<u8>) -> &'s [u
     blob(&input[at..], scratch).map_or(&[], |(_, member)| member)
 }
 
-/// Passes on elements in twos, the second one as a score.
+/// Passes on elements in twos, the second one as a score; says, if that is wanted, whether
+/// some score has a text that no server prints.
 fn scored<'b>(
     elements: impl Iterator<Item = Result<Text<'b>, Flaw>>,
     end: usize,
+    wants_form: bool,
     mut f: impl FnMut(Text<'b>, Score<'b>),
-) -> Result<(), Flaw> {
+) -> Result<bool, Flaw> {
+    let mut has_odd_score = false;
     let what = "elements of a sorted set";
-    pairs(elements, end, Code::BadZset, what, |member, score| {
-        let score = Score::parse(score);
+    pairs(elements, end, Code::BadZset, what, |member, stored| {
+        let (score, is_printed) = match wants_form {
+            true => Score::parse_printed(stored),
+            false => (Score::parse(stored), true),
+        };
         if score.value.is_nan() {
             return Err(Flaw::new(Code::BadZset, end, "score", "a number", "none"));
         }
+        has_odd_score |= !is_printed;
         f(member, score);
         Ok(())
-    })
+    })?;
+    Ok(has_odd_score)
 }
 
 /// Orders two texts by the bytes that a client sees.
