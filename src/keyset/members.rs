@@ -4,7 +4,7 @@
 //! the other. It tells which hashes occur twice; as two elements may share a
 //! hash, the caller walks the value again and compares those few.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::RandomState;
 
@@ -36,7 +36,8 @@ const KEPT_HASHES: usize = 1 << 20;
 pub struct MemberSet {
     hasher: RandomState,
     hashes: Vec<u64>,
-    table: Vec<u64>,
+    /// Halves of hashes.
+    table: Vec<u32>,
 }
 
 impl MemberSet {
@@ -53,7 +54,11 @@ impl MemberSet {
         // As a number if it is one, however it is stored: printing it would cost more.
         match (integer(element), element) {
             (Some(n), _) | (None, Text::Int(n)) => self.hasher.hash_one(n),
-            (None, Text::Bytes(bytes)) => self.hasher.hash_one(bytes),
+            (None, Text::Bytes(bytes)) => {
+                let mut hasher = self.hasher.build_hasher();
+                hasher.write(bytes);
+                hasher.finish()
+            }
         }
     }
 
@@ -76,7 +81,7 @@ impl MemberSet {
         let may_repeat = match self.hashes.len() {
             0 | 1 => false,
             few if few <= FEW => has_repeat(&self.hashes),
-            some if some <= MOST_IN_TABLE => has_repeat_by_table(&self.hashes, &mut self.table),
+            some if some <= MOST_IN_TABLE => may_repeat_by_table(&self.hashes, &mut self.table),
             _ => true,
         };
         if !may_repeat {
@@ -102,32 +107,43 @@ impl MemberSet {
 
 /// Whether a hash occurs twice among a few.
 ///
-/// Folding without a branch lets the compiler use vector registers.
+/// Compares 16 bits of each with each, eight at a time: folding without a branch lets the
+/// compiler use vector registers. In full only if that finds any.
 fn has_repeat(hashes: &[u64]) -> bool {
-    hashes.iter().enumerate().any(|(index, hash)| {
-        hashes[..index]
+    let mut short = [0_u16; FEW];
+    let short = &mut short[..hashes.len().min(FEW)];
+    for (short, hash) in short.iter_mut().zip(hashes) {
+        *short = *hash as u16;
+    }
+    let may_repeat = short.iter().enumerate().any(|(index, hash)| {
+        let differences = short[..index].iter().map(|other| u16::from(other == hash));
+        differences.fold(0, |any, same| any | same) != 0
+    });
+    may_repeat
+        && hashes
             .iter()
-            .fold(false, |any, other| any | (other == hash))
-    })
+            .enumerate()
+            .any(|(index, hash)| hashes[..index].contains(hash))
 }
 
-/// Whether a hash occurs twice: enters them into a table at most half full, which takes
-/// some nanoseconds each, where sorting takes ten times that.
-fn has_repeat_by_table(hashes: &[u64], table: &mut Vec<u64>) -> bool {
+/// Whether a hash may occur twice: enters the upper halves into a table at most half full, which
+/// takes some nanoseconds each, where sorting takes ten times that. Equal halves of different
+/// hashes are as good as never met.
+fn may_repeat_by_table(hashes: &[u64], table: &mut Vec<u32>) -> bool {
     let slots = (2 * hashes.len()).next_power_of_two();
     table.clear();
     table.resize(slots, 0);
     for &hash in hashes {
         // 0 marks a free slot.
-        let hash = hash.max(1);
+        let half = ((hash >> 32) as u32).max(1);
         let mut slot = hash as usize;
         loop {
             let entry = &mut table[slot & (slots - 1)];
             if *entry == 0 {
-                *entry = hash;
+                *entry = half;
                 break;
             }
-            if *entry == hash {
+            if *entry == half {
                 return true;
             }
             slot = slot.wrapping_add(1);

@@ -87,7 +87,7 @@ impl ValueChecks {
         let outcome = match record.value() {
             Value::String(string) => string
                 .stored()
-                .and_then(|stored| string.expand(stored, &mut self.scratch).map(|_| ())),
+                .and_then(|stored| string.check(stored, &mut self.scratch)),
             Value::List(list) => self.list(&place, &list, out),
             Value::Set(set) => self.set(&place, &set, out),
             Value::Zset(zset) => self.zset(&place, &zset, out),

@@ -84,6 +84,22 @@ impl<'a> RdbString<'a> {
         }
     }
 
+    /// Checks that the content could be had; `scratch` may be used for it.
+    ///
+    /// # Errors
+    /// A block that does not expand to its declared length.
+    pub(crate) fn check(self, scratch: &mut Vec<u8>) -> Result<(), Flaw> {
+        if let RdbString::Lzf {
+            compressed,
+            expanded_len,
+        } = self
+            && usize::try_from(expanded_len).is_ok_and(|len| lzf::surely_expands(compressed, len))
+        {
+            return Ok(());
+        }
+        self.text(scratch).map(|_| ())
+    }
+
     /// The content, owned.
     ///
     /// # Errors

@@ -36,6 +36,17 @@ impl<'a> StringValue<'a> {
         })
     }
 
+    /// Checks what [`stored`](Self::stored) returned, without looking at the content.
+    ///
+    /// # Errors
+    /// An LZF block that does not expand to its declared length.
+    pub(crate) fn check(&self, stored: RdbString<'_>, scratch: &mut Scratch) -> Result<()> {
+        stored.check(&mut scratch.first).map_err(|flaw| {
+            let failure = nom::Err::Failure(flaw.in_string(self.0.bytes));
+            self.0.locate(failure)
+        })
+    }
+
     /// The content.
     ///
     /// # Errors
