@@ -25,8 +25,8 @@ use crate::bytes::crc64::{Crc64, combine, crc64};
 use crate::bytes::source::Source;
 use crate::error::{Error, Result};
 use crate::keyset;
-use crate::rdb::reader::Batch;
-use crate::rdb::{Item, PayloadReader, RdbReader, ReadItems};
+use crate::rdb::reader::{Batch, Visit};
+use crate::rdb::{Item, PayloadReader, PlainString, RdbReader, ReadItems};
 
 /// How much of a file is in flight before no more is cut off.
 const IN_FLIGHT_BYTES: usize = 8 << 20;
@@ -117,6 +117,15 @@ pub trait Work {
     /// What ends the run.
     fn item(&mut self, item: &Item<'_>, bytes: &[u8], span: &Range<u64>) -> Result<()>;
 
+    /// Whether [`plain_string`](Self::plain_string) is of use; asking costs a little.
+    const TAKES_PLAIN_STRINGS: bool = false;
+
+    /// Looks at a key with a plain string, which costs less than looking at an item; `false`
+    /// wants it as an item.
+    fn plain_string(&mut self, _string: &PlainString<'_>) -> bool {
+        false
+    }
+
     /// Hands out what was made since the last call; `used` has been emitted and can be filled again.
     fn take(&mut self, used: Option<Self::Output>) -> Self::Output;
 }
@@ -145,7 +154,9 @@ impl<S: Source + Send> Pipe for RdbReader<S> {
         emit: impl FnMut(&mut W::Output) -> Result<()>,
     ) -> Result<()> {
         if pipeline.jobs == NonZeroUsize::MIN || self.is_within(pipeline.batch_bytes) {
-            serial(self, pipeline, worker(), emit)
+            let mut serial = SerialLoop::new(pipeline, worker(), emit);
+            let outcome = self.visit_from(Crc64::new(), &mut serial);
+            serial.end(outcome)
         } else {
             parallel(self, pipeline, &worker, emit)
         }
@@ -159,35 +170,92 @@ impl Pipe for PayloadReader<'_> {
         worker: impl Fn() -> W + Sync,
         emit: impl FnMut(&mut W::Output) -> Result<()>,
     ) -> Result<()> {
-        serial(self, pipeline, worker(), emit)
+        let mut serial = SerialLoop::new(pipeline, worker(), emit);
+        let outcome = self.for_each_raw(|item, bytes, span| serial.item(item, bytes, span));
+        serial.end(outcome)
     }
 }
 
-fn serial<W: Work>(
-    reader: &mut impl ReadItems,
-    pipeline: Pipeline,
-    mut worker: W,
-    mut emit: impl FnMut(&mut W::Output) -> Result<()>,
-) -> Result<()> {
-    let mut pending_bytes = 0;
-    let mut used = None;
-    let mut is_refused = false;
-    worker.begin(W::Context::default());
-    let outcome = reader.for_each_raw(|item, bytes, span| {
-        worker.item(item, bytes, &span)?;
-        pending_bytes += span.end - span.start;
-        if pending_bytes >= pipeline.batch_bytes as u64 {
-            pending_bytes = 0;
-            let mut output = worker.take(used.take());
-            emit(&mut output).inspect_err(|_| is_refused = true)?;
-            used = Some(output);
+/// All threads in one: looks at items, and emits what came of them whenever that is a batch.
+struct SerialLoop<W: Work, E> {
+    worker: W,
+    emit: E,
+    batch_bytes: u64,
+    pending_bytes: u64,
+    used: Option<W::Output>,
+    is_refused: bool,
+}
+
+impl<W: Work, E: FnMut(&mut W::Output) -> Result<()>> SerialLoop<W, E> {
+    fn new(pipeline: Pipeline, mut worker: W, emit: E) -> Self {
+        worker.begin(W::Context::default());
+        SerialLoop {
+            worker,
+            emit,
+            batch_bytes: pipeline.batch_bytes as u64,
+            pending_bytes: 0,
+            used: None,
+            is_refused: false,
         }
-        Ok(())
-    });
-    if !is_refused {
-        emit(&mut worker.take(used))?;
     }
-    outcome
+
+    #[inline]
+    fn count(&mut self, bytes: u64) -> Result<()> {
+        self.pending_bytes += bytes;
+        match self.pending_bytes < self.batch_bytes {
+            true => Ok(()),
+            false => self.emit_batch(),
+        }
+    }
+
+    fn emit_batch(&mut self) -> Result<()> {
+        self.pending_bytes = 0;
+        let mut output = self.worker.take(self.used.take());
+        (self.emit)(&mut output).inspect_err(|_| self.is_refused = true)?;
+        self.used = Some(output);
+        Ok(())
+    }
+
+    fn end(mut self, outcome: Result<()>) -> Result<()> {
+        if !self.is_refused {
+            self.emit_batch()?;
+        }
+        outcome
+    }
+}
+
+impl<W: Work, E: FnMut(&mut W::Output) -> Result<()>> Visit for SerialLoop<W, E> {
+    const TAKES_PLAIN_STRINGS: bool = W::TAKES_PLAIN_STRINGS;
+
+    #[inline]
+    fn plain_string(&mut self, string: &PlainString<'_>, bytes: usize) -> Result<bool> {
+        if !self.worker.plain_string(string) {
+            return Ok(false);
+        }
+        self.count(bytes as u64)?;
+        Ok(true)
+    }
+
+    fn item(&mut self, item: &Item<'_>, bytes: &[u8], span: Range<u64>) -> Result<()> {
+        self.worker.item(item, bytes, &span)?;
+        self.count(span.end - span.start)
+    }
+}
+
+/// A thread's look at its batch.
+struct InBatch<'w, W>(&'w mut W);
+
+impl<W: Work> Visit for InBatch<'_, W> {
+    const TAKES_PLAIN_STRINGS: bool = W::TAKES_PLAIN_STRINGS;
+
+    #[inline]
+    fn plain_string(&mut self, string: &PlainString<'_>, _bytes: usize) -> Result<bool> {
+        Ok(self.0.plain_string(string))
+    }
+
+    fn item(&mut self, item: &Item<'_>, bytes: &[u8], span: Range<u64>) -> Result<()> {
+        self.0.item(item, bytes, &span)
+    }
 }
 
 fn parallel<S: Source + Send, W: Work>(
@@ -246,9 +314,7 @@ fn parallel<S: Source + Send, W: Work>(
     };
     state.cut_outcome.unwrap_or(Ok(()))?;
     worker.begin(context);
-    let outcome = reader.for_each_from(Crc64::resume(crc), |item, bytes, span| {
-        worker.item(item, bytes, &span)
-    });
+    let outcome = reader.visit_from(Crc64::resume(crc), &mut InBatch(&mut worker));
     emit(&mut worker.take(None))?;
     outcome
 }
@@ -367,7 +433,7 @@ impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
         };
         worker.begin(order.context);
         let batch = order.batch;
-        let outcome = batch.for_each_raw(|item, bytes, span| worker.item(item, bytes, &span));
+        let outcome = batch.visit(&mut InBatch(worker));
         let done = Done {
             output: worker.take(order.used),
             outcome,

@@ -13,7 +13,7 @@ use crate::error::{Code, Context, Error, Flaw, Result, Value};
 use crate::keyset::KeySet;
 use crate::model::function::checked_library_name;
 use crate::model::slot::key_slot;
-use crate::rdb::{Dialect, Family, Item, RdbString, Record};
+use crate::rdb::{Dialect, Family, Item, PlainString, RdbString, Record};
 use crate::report::{Finding, Level, Tally};
 
 /// Checks an RDB and passes every finding to `report`.
@@ -201,6 +201,27 @@ impl Work for Check {
             _ => {}
         }
         Ok(())
+    }
+
+    const TAKES_PLAIN_STRINGS: bool = true;
+
+    /// Looks for what [`record`](Check::record) could report of such a key, and leaves those of which
+    /// there is something to report to it.
+    #[inline]
+    fn plain_string(&mut self, string: &PlainString<'_>) -> bool {
+        let RdbString::Raw(key) = string.key() else {
+            return false;
+        };
+        if !self.options.shallow {
+            if self.slot.is_some() || !ValueChecks::is_flawless(string, key) {
+                return false;
+            }
+            let mark = self.marker.mark_at(string.offset, string.db, key);
+            self.out.keys.push(mark);
+        }
+        self.out.counts.keys += 1;
+        self.out.counts.expires += u64::from(string.expire_at_ms.is_some());
+        true
     }
 
     fn take(&mut self, used: Option<Part>) -> Part {

@@ -45,11 +45,17 @@ impl KeyMarker {
 
     /// What [`KeySet::insert_hashed`] takes: a hash, and where the key is or another hash.
     pub(super) fn mark(&self, record: &Record<'_>, key: &[u8]) -> (u64, u64) {
+        self.mark_at(record.offset, record.db, key)
+    }
+
+    /// The same, given the record's offset and database.
+    #[inline]
+    pub(super) fn mark_at(&self, offset: u64, db: u32, key: &[u8]) -> (u64, u64) {
         let mark = match &self.second_hasher {
-            None => record.offset,
-            Some(hasher) => hasher.hash(record.db, key),
+            None => offset,
+            Some(hasher) => hasher.hash(db, key),
         };
-        (self.hasher.hash(record.db, key), mark)
+        (self.hasher.hash(db, key), mark)
     }
 }
 

@@ -13,10 +13,11 @@ use crate::keyset::members::MemberSet;
 use crate::model::stream::Group;
 use crate::model::stream::StreamState;
 use crate::rdb::module::{KeyMeta, ModuleItem, ModuleItems};
-use crate::rdb::object::canonical::is_short_integer;
+use crate::rdb::object::Layout;
+use crate::rdb::object::canonical::{is_short_integer, longer_than_need_be};
 use crate::rdb::object::stream::EntryTotals;
 use crate::rdb::object::{Hash, List, ModuleValue, Set, Stream, Value, Zset};
-use crate::rdb::{RdbString, Record, Scratch, Target};
+use crate::rdb::{PlainString, RdbString, Record, Scratch, Target};
 use crate::report::{Finding, Level};
 
 /// Checks values, one after the other, with buffers that are reused.
@@ -59,6 +60,14 @@ impl ValueChecks {
             length_matters: target.checks_stream_length(),
             ..ValueChecks::default()
         }
+    }
+
+    /// Whether [`check`](Self::check) would surely report nothing of a plain string.
+    #[inline]
+    pub(super) fn is_flawless(string: &PlainString<'_>, key: &[u8]) -> bool {
+        !is_odd_expiry(string.expire_at_ms)
+            && !is_short_integer(key)
+            && longer_than_need_be(Layout::String, string.raw_value).is_none()
     }
 
     /// Reports everything that is wrong with a record.
@@ -120,7 +129,7 @@ impl ValueChecks {
                 "several",
             ));
         }
-        if place.record.expire_at_ms == Some(-1) {
+        if is_odd_expiry(place.record.expire_at_ms) {
             let found = "-1, which some servers read as none and others as long past";
             out.add(place.finding(
                 Level::Warning,
@@ -306,6 +315,11 @@ impl ValueChecks {
         }
         Ok(())
     }
+}
+
+/// Whether servers disagree on a deadline.
+fn is_odd_expiry(at_ms: Option<i64>) -> bool {
+    at_ms == Some(-1)
 }
 
 /// Expands every string among a module's items.

@@ -20,7 +20,7 @@ pub mod writer;
 
 pub use dialect::{Dialect, Family};
 pub use dump_payload::{DumpPayload, PayloadReader};
-pub use frame::{Checksum, Item, Record};
+pub use frame::{Checksum, Item, PlainString, Record};
 pub use module::{ModuleId, ModuleItem};
 pub use object::encode::RecordEncoder;
 pub use object::{Scratch, Value};

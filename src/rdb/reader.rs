@@ -9,7 +9,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use super::dialect::Dialect;
-use super::frame::{Checksum, Item, State, next_item, step_over_string};
+use super::frame::{Checksum, Item, PlainString, State, next_item, plain_string};
 use crate::bytes::crc64::Crc64;
 use crate::bytes::source::{SliceSource, Source, StreamSource};
 use crate::error::{Error, ErrorKind, Fail, Result};
@@ -56,6 +56,51 @@ pub trait ReadItems {
 
     /// All bytes from the beginning, if they are still to be had; index 0 is where reading began.
     fn look_back(&self) -> Option<&[u8]>;
+}
+
+/// Looks at items.
+pub(crate) trait Visit {
+    /// Whether [`plain_string`](Self::plain_string) is of use; asking costs a little.
+    const TAKES_PLAIN_STRINGS: bool;
+
+    /// Looks at a key with a plain string that takes so many bytes; `false` wants it as an item.
+    fn plain_string(&mut self, string: &PlainString<'_>, bytes: usize) -> Result<bool>;
+
+    /// Looks at an item, as [`ReadItems::for_each_raw`] passes it on.
+    fn item(&mut self, item: &Item<'_>, bytes: &[u8], span: Range<u64>) -> Result<()>;
+}
+
+/// Wants all items as they are.
+struct Each<F>(F);
+
+impl<F: FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>> Visit for Each<F> {
+    const TAKES_PLAIN_STRINGS: bool = false;
+
+    fn plain_string(&mut self, _string: &PlainString<'_>, _bytes: usize) -> Result<bool> {
+        Ok(false)
+    }
+
+    #[inline]
+    fn item(&mut self, item: &Item<'_>, bytes: &[u8], span: Range<u64>) -> Result<()> {
+        (self.0)(item, bytes, span)
+    }
+}
+
+/// Offers a visitor the next item if it is a plain string; its size, if it was taken.
+#[inline(always)]
+fn visit_plain<V: Visit>(
+    visitor: &mut V,
+    state: &State,
+    input: &[u8],
+    end_offset: u64,
+) -> Result<Option<usize>> {
+    if V::TAKES_PLAIN_STRINGS
+        && let Some((size, string)) = plain_string(state, input, end_offset)
+        && visitor.plain_string(&string, size)?
+    {
+        return Ok(Some(size));
+    }
+    Ok(None)
 }
 
 /// Reads an RDB from any source and passes its items on.
@@ -147,17 +192,13 @@ impl<S: Source> ReadItems for RdbReader<S> {
         &mut self,
         f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
     ) -> Result<()> {
-        self.for_each_from(Crc64::new(), f)
+        self.visit_from(Crc64::new(), &mut Each(f))
     }
 }
 
 impl<S: Source> RdbReader<S> {
     /// As `for_each_raw`, behind bytes that were cut off and have the checksum `crc`.
-    pub(crate) fn for_each_from(
-        &mut self,
-        mut crc: Crc64,
-        mut f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn visit_from(&mut self, mut crc: Crc64, visitor: &mut impl Visit) -> Result<()> {
         /// How much is framed before it is hashed: long enough for the CRC kernel, short
         /// enough to be still in cache.
         const STRIDE_BYTES: usize = 128 * 1024;
@@ -167,16 +208,21 @@ impl<S: Source> RdbReader<S> {
             let (mut used, mut hashed) = (0, 0);
             let mut stop = None;
             while used < STRIDE_BYTES && !self.state.ended && stop.is_none() {
+                let input = &data[used..];
+                if let Some(size) = visit_plain(visitor, &self.state, input, end_offset)? {
+                    used += size;
+                    continue;
+                }
                 // Looked at in place: an item is large, and moving it costs as much as
                 // framing a small key.
-                let mut parsed = next_item(&mut self.state, &data[used..], end_offset);
+                let mut parsed = next_item(&mut self.state, input, end_offset);
                 match &mut parsed {
                     Ok((rest, item)) => {
                         let span = self.offset + used as u64..end_offset - rest.len() as u64;
                         let bytes = &data[used..data.len() - rest.len()];
                         used = data.len() - rest.len();
                         let Item::End { checksum, .. } = item else {
-                            f(item, bytes, span)?;
+                            visitor.item(item, bytes, span)?;
                             continue;
                         };
                         if self.checksum != ChecksumMode::Skip {
@@ -189,7 +235,7 @@ impl<S: Source> RdbReader<S> {
                             *checksum = checksum.compare(crc.finish());
                         }
                         let mismatch = mismatch_error(item, self.checksum, span.end);
-                        f(item, bytes, span)?;
+                        visitor.item(item, bytes, span)?;
                         mismatch?;
                     }
                     Err(_) => stop = parsed.err(),
@@ -225,7 +271,7 @@ impl<S: Source> RdbReader<S> {
     ///
     /// It is one item if that is larger, and less in front of an error, of the end of the
     /// file and of the end of a window. `None`: the end of the file is next, for
-    /// [`for_each_from`](Self::for_each_from). What is no key is passed to `observe`.
+    /// [`visit_from`](Self::visit_from). What is no key is passed to `observe`.
     ///
     /// # Errors
     /// The first broken rule of the frame, or an I/O error.
@@ -241,7 +287,7 @@ impl<S: Source> RdbReader<S> {
             let mut used = 0;
             let mut stop = None;
             while used < min_bytes && !self.state.ended && stop.is_none() {
-                if let Some(size) = step_over_string(&mut self.state, &data[used..]) {
+                if let Some((size, _)) = plain_string(&self.state, &data[used..], end_offset) {
                     used += size;
                     continue;
                 }
@@ -302,23 +348,25 @@ impl<B: AsRef<[u8]>> Batch<B> {
         self.bytes.as_ref()
     }
 
-    /// As [`ReadItems::for_each_raw`] of the file would.
-    pub(crate) fn for_each_raw(
-        &self,
-        mut f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
-    ) -> Result<()> {
+    /// As [`RdbReader::visit_from`] would of the file.
+    pub(crate) fn visit(&self, visitor: &mut impl Visit) -> Result<()> {
         let data = self.bytes.as_ref();
         let end_offset = self.offset + data.len() as u64;
         let mut state = self.state.clone();
         let mut used = 0;
         while used < data.len() {
+            let input = &data[used..];
+            if let Some(size) = visit_plain(visitor, &state, input, end_offset)? {
+                used += size;
+                continue;
+            }
             // Errors come only from bytes that changed since they were framed.
-            match &next_item(&mut state, &data[used..], end_offset) {
+            match &next_item(&mut state, input, end_offset) {
                 Ok((rest, item)) => {
                     let span = self.offset + used as u64..end_offset - rest.len() as u64;
                     let bytes = &data[used..data.len() - rest.len()];
                     used = data.len() - rest.len();
-                    f(item, bytes, span)?;
+                    visitor.item(item, bytes, span)?;
                 }
                 Err(nom::Err::Incomplete(needed)) => return Err(cut_short(*needed, end_offset)),
                 Err(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {

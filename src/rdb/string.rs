@@ -164,8 +164,19 @@ pub(crate) fn take_declared(input: &[u8], declared_len: u64) -> Parsed<'_, &[u8]
 /// Parses a string in any form.
 #[inline(always)]
 pub(crate) fn string(input: &[u8]) -> Parsed<'_, RdbString<'_>> {
-    match length_or_special(input)? {
-        (rest, Length::Plain(len)) => {
+    let (rest, length) = length_or_special(input)?;
+    string_behind(input, rest, length)
+}
+
+/// Parses a string whose length or special code was parsed.
+#[inline(always)]
+pub(super) fn string_behind<'a>(
+    input: &'a [u8],
+    rest: &'a [u8],
+    length: Length,
+) -> Parsed<'a, RdbString<'a>> {
+    match length {
+        Length::Plain(len) => {
             if let Ok(len) = usize::try_from(len)
                 && let Some((bytes, rest)) = rest.split_at_checked(len)
             {
@@ -174,11 +185,11 @@ pub(crate) fn string(input: &[u8]) -> Parsed<'_, RdbString<'_>> {
             let (rest, bytes) = take_declared(rest, len)?;
             Ok((rest, RdbString::Raw(bytes)))
         }
-        (rest, Length::Special(code)) => special_string(input, rest, code),
+        Length::Special(code) => special_string(input, rest, code),
     }
 }
 
-#[inline(never)]
+#[inline]
 fn special_string<'a>(input: &'a [u8], rest: &'a [u8], code: u8) -> Parsed<'a, RdbString<'a>> {
     match code {
         string_encoding::INT8 => i8(rest).map(|(rest, n)| (rest, RdbString::Int(i32::from(n)))),
