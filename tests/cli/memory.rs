@@ -1,8 +1,13 @@
 //! `--max-memory`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::process::{Command, Output};
 
-use super::program::{exited, expect, file, folder, many_keys, names, one_error, path_in, run};
+use super::program::{
+    PROGRAM, exited, expect, file, folder, many_keys, names, one_error, path_in, run,
+};
 use super::util::resp::encode;
 
 /// A log whose dataset takes far more than 16 MiB.
@@ -71,6 +76,60 @@ fn long_texts_of_short_keys_take_no_more_memory() {
     text.pop();
     text += "]}\n";
     assert!(fs::read(&out).unwrap() == text.as_bytes());
+}
+
+/// Runs the program under a bound that the kernel enforces: writable memory of its own, touched or not.
+fn within_kib(kib: u32, args: &[&str]) -> Output {
+    let script = format!("ulimit -d {kib} && exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, PROGRAM]).args(args);
+    command.output().unwrap()
+}
+
+/// A snapshot of so many strings of 1 MiB; they are zeros, so it takes no room on the disk.
+fn write_sparse(path: &Path, strings: u32) {
+    const LEN: u32 = 1 << 20;
+    let mut file = File::create(path).unwrap();
+    file.write_all(b"REDIS0011\xfe\x00").unwrap();
+    for n in 0..strings {
+        let head = format!("\0\x08{n:08}\u{0}");
+        let mut head = head.into_bytes();
+        *head.last_mut().unwrap() = 0x80;
+        file.write_all(&head).unwrap();
+        file.write_all(&LEN.to_be_bytes()).unwrap();
+        file.seek(SeekFrom::Current(LEN.into())).unwrap();
+    }
+    // No checksum.
+    file.write_all(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+}
+
+#[test]
+fn file_of_gigabytes_takes_64_mib() {
+    const STRINGS: u32 = 2500;
+    let folder = folder();
+    let path = folder.path().join("large.rdb");
+    write_sparse(&path, STRINGS);
+    let path = path.to_str().unwrap();
+    let copy = [
+        "convert",
+        path,
+        "--to",
+        "rdb",
+        "--target",
+        "redis-7.2",
+        "-o",
+        "/dev/null",
+    ];
+    for args in [&["verify", path][..], &["inspect", path], &copy] {
+        let output = within_kib(64 << 10, args);
+        exited(&output, 0, &format!("{args:?}"));
+        if args[0] == "verify" {
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(text.contains("sound") && text.contains("2.4 GiB"), "{text}");
+        }
+    }
+    // The bound is one: with next to nothing the program cannot run.
+    assert!(!within_kib(64, &["verify", path]).status.success());
 }
 
 #[test]
