@@ -1,14 +1,3 @@
-//! Any bytes as a log: framed and replayed without a panic.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use rdbkit::aof::LogReader;
-use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
-
-fuzz_target!(|bytes: &[u8]| {
-    let mut reader = LogReader::new(bytes, 0);
-    while reader.next_event().is_some() {}
-    let part = LogPart { name: None, bytes };
-    let replayed = replay_log(&[part], &ReplayOptions::default(), &mut |_| {});
-    drop(replayed);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rdbkit_fuzz::aof_read::run(bytes));

@@ -1,22 +1,3 @@
-//! Any bytes as a DUMP payload: no panic, and what verify calls sound converts.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use rdbkit::json::native::{Arrangement, NativeWriter};
-use rdbkit::ops::export::export_record;
-use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
-use rdbkit::rdb::{ChecksumMode, Item, PayloadReader, ReadItems as _, Scratch};
-
-fuzz_target!(|bytes: &[u8]| {
-    let reader = || PayloadReader::new(bytes, ChecksumMode::Skip);
-    let verified = verify_rdb(&mut reader(), VerifyOptions::default(), &mut |_| {});
-    let mut writer = NativeWriter::new(Arrangement::Lines);
-    let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
-    let converted = reader().for_each(|item, _| match item {
-        Item::Key(record) => export_record(record, &mut scratch, &mut key_scratch, &mut writer),
-        _ => Ok(()),
-    });
-    if verified.complete && verified.tally.errors + verified.tally.unable == 0 {
-        converted.expect("what is sound converts");
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rdbkit_fuzz::dump_payload::run(bytes));

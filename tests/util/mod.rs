@@ -16,6 +16,7 @@
 //! | `same.rs` | whether two RDBs hold the same keys |
 //! | `filled.rs` | a full server, its file and its keys in one step |
 //! | `in_place.rs` | a log replaced where it lies |
+//! | `model.rs` | a value as a client sees it, told and collected |
 //!
 //! A test over the real servers looks like this:
 //!
@@ -42,6 +43,7 @@ pub(crate) mod expect;
 pub(crate) mod families;
 pub(crate) mod filled;
 pub(crate) mod in_place;
+pub(crate) mod model;
 pub(crate) mod replayed;
 pub(crate) mod resp;
 pub(crate) mod rng;

@@ -1,11 +1,10 @@
 //! Our LZF and the `lzf` crate read each other's blocks, and agree on any others; the CRC64s agree.
-#![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use rdbkit::bytes::crc64::{combine, crc64};
 use rdbkit::bytes::lzf::{compress_into, decompress_into};
 
-fuzz_target!(|bytes: &[u8]| {
+/// Takes any bytes; panics where that does not hold.
+pub fn run(bytes: &[u8]) {
     let (mut block, mut out) = (Vec::new(), Vec::new());
     if compress_into(bytes, bytes.len(), &mut block) {
         decompress_into(&block, bytes.len(), &mut out).expect("our block expands");
@@ -32,4 +31,4 @@ fuzz_target!(|bytes: &[u8]| {
         crc64(bytes),
         combine(crc64(head), crc64(tail), tail.len() as u64)
     );
-});
+}
