@@ -1,5 +1,10 @@
 //! What once failed in a fuzz target is tried again, and every property on bytes of other seeds.
 
+#![expect(
+    clippy::duplicate_mod,
+    reason = "the targets have a copy of their own of util/model.rs"
+)]
+
 mod util;
 
 use std::fs;

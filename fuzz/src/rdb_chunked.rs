@@ -64,9 +64,11 @@ fn told<S: Source + Send>(source: S, pipeline: Pipeline) -> Vec<u8> {
         document: NativeWriter::new(Arrangement::Lines),
         text: Vec::new(),
     };
-    let mut options = ConvertOptions::default();
-    options.keep_going = true;
-    options.pipeline = pipeline.memory_bytes(1 << 20);
+    let options = ConvertOptions {
+        keep_going: true,
+        pipeline: pipeline.memory_bytes(1 << 20),
+        ..ConvertOptions::default()
+    };
     let mut reader = RdbReader::new(source).checksum(ChecksumMode::Report);
     let outcome = convert_rdb(&mut reader, &options, &mut conversion);
     conversion.document.finish();

@@ -22,15 +22,22 @@ fn findings(bytes: &[u8], options: VerifyOptions) -> (Vec<String>, String) {
 /// Takes any bytes; panics where that does not hold.
 pub fn run(bytes: &[u8]) {
     let pipeline = Pipeline::default().memory_bytes(1 << 20);
-    let mut options = VerifyOptions::default();
-    options.pipeline = pipeline;
+    let options = VerifyOptions {
+        pipeline,
+        ..VerifyOptions::default()
+    };
     let deep = findings(bytes, options);
-    let mut divided = options;
     let jobs = NonZeroUsize::MIN.saturating_add(1);
-    divided.pipeline = Pipeline::new(jobs).memory_bytes(1 << 20).batch_bytes(64);
+    let divided = VerifyOptions {
+        pipeline: Pipeline::new(jobs).memory_bytes(1 << 20).batch_bytes(64),
+        ..options
+    };
     assert_eq!(deep, findings(bytes, divided));
-    options.shallow = true;
-    let (shallow, _) = findings(bytes, options);
+    let shallow = VerifyOptions {
+        shallow: true,
+        ..options
+    };
+    let (shallow, _) = findings(bytes, shallow);
     for finding in &shallow {
         assert!(deep.0.contains(finding), "{finding} is not in {:?}", deep.0);
     }
