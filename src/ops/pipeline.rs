@@ -132,6 +132,9 @@ pub trait Work {
 
 /// A reader whose items can be looked at by several threads.
 pub trait Pipe: ReadItems {
+    /// Whether it is one value for RESTORE, which is stricter than what loads a file.
+    const IS_PAYLOAD: bool = false;
+
     /// Passes all items through workers that `worker` makes, and what they make of them to
     /// `emit`, in file order and on the calling thread.
     ///
@@ -164,6 +167,8 @@ impl<S: Source + Send> Pipe for RdbReader<S> {
 }
 
 impl Pipe for PayloadReader<'_> {
+    const IS_PAYLOAD: bool = true;
+
     fn pipe<W: Work>(
         &mut self,
         pipeline: Pipeline,

@@ -28,8 +28,8 @@ use crate::report::{Finding, Level, Tally};
 /// assert_eq!(verified.keys, 1);
 /// assert_eq!(findings[0].code.as_str(), "unexpected_eof");
 /// ```
-pub fn verify_rdb(
-    reader: &mut impl Pipe,
+pub fn verify_rdb<P: Pipe>(
+    reader: &mut P,
     options: VerifyOptions,
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
@@ -56,7 +56,7 @@ pub fn verify_rdb(
             slot: None,
             marker: marker.clone(),
             key_scratch: Vec::new(),
-            values: ValueChecks::default(),
+            values: ValueChecks::for_any_loader(P::IS_PAYLOAD),
         }
     };
     let outcome = reader.pipe(options.pipeline, make_check, |part: &mut Part| {

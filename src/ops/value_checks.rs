@@ -27,6 +27,8 @@ pub(crate) struct ValueChecks {
     members: MemberSet,
     /// Whether some server is to load the values that compares a stream's length.
     length_matters: bool,
+    /// Whether RESTORE is to take them, which refuses empty ones; files may have them.
+    is_payload: bool,
 }
 
 /// The place of a finding about a value.
@@ -54,6 +56,14 @@ impl Place<'_, '_> {
 }
 
 impl ValueChecks {
+    /// Checks for no release in particular.
+    pub(crate) fn for_any_loader(is_payload: bool) -> Self {
+        ValueChecks {
+            is_payload,
+            ..ValueChecks::default()
+        }
+    }
+
     /// Checks for the release that will load the values, too.
     pub(crate) fn for_loader(target: &Target) -> Self {
         ValueChecks {
@@ -156,13 +166,12 @@ impl ValueChecks {
 
     fn empty(&self, place: &Place<'_, '_>, elements: u64, out: &mut Part) {
         if elements == 0 {
-            out.add(place.finding(
-                Level::Warning,
-                Code::EmptyKey,
-                "elements of the value",
-                "at least one, or servers drop the key",
-                "none",
-            ));
+            let (level, expected) = match self.is_payload {
+                true => (Level::Error, "at least one, or RESTORE refuses it"),
+                false => (Level::Warning, "at least one, or servers drop the key"),
+            };
+            let what = "elements of the value";
+            out.add(place.finding(level, Code::EmptyKey, what, expected, "none"));
         }
     }
 

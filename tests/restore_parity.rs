@@ -1,0 +1,259 @@
+//! Damaged values: what a real server's RESTORE refuses, and what its `check-rdb` refuses,
+//! `verify` refuses too.
+//!
+//! Values of each release are dumped, a few bytes changed, and the checksum made right again,
+//! so that structure alone decides. The server looks at them with `sanitize-dump-payload yes`.
+//! What only `verify` refuses must be for a reason of [`STRICTER`]. `RDBKIT_ROUNDS` multiplies
+//! how many values a server is offered.
+
+mod util;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::{Command, Stdio};
+
+use rdbkit::bytes::crc64::crc64;
+use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
+use rdbkit::rdb::{ChecksumMode, PayloadReader};
+use rdbkit::report::Level;
+use util::dataset::{FillOptions, fill};
+use util::resp::Client;
+use util::rng::{self, Rng};
+use util::server::{Family, Release, Server, Start, servers};
+
+/// Codes of errors that servers pass over, and what is lost or in doubt then.
+const STRICTER: &[(&str, &str)] = &[
+    (
+        "trailing_bytes",
+        "bytes of the value are left over, and nobody reads them",
+    ),
+    (
+        "unexpected_eof",
+        "the value ends in the footer: version and checksum become data",
+    ),
+    ("bad_length", "the same, where a length reads them"),
+    ("bad_lzf", "a packed string is longer than it says"),
+    (
+        "bad_zset",
+        "a score is no number: servers make one of it, or 0",
+    ),
+    (
+        "bad_hash",
+        "a field or a time is not what its place asks for",
+    ),
+    (
+        "bad_order",
+        "stream ids that do not ascend are never found again",
+    ),
+    (
+        "bad_stream",
+        "a stream's counts are not those of its entries",
+    ),
+    (
+        "bad_listpack",
+        "a length behind an element has stray bits: walking back ends elsewhere",
+    ),
+    (
+        "bad_module",
+        "a vector set's graph has layers that no server makes",
+    ),
+];
+
+/// The type byte of a module's value.
+const MODULE_2: u8 = 7;
+
+/// The values of a full server as payloads, the small ones.
+fn payloads(release: Release, seed: u64) -> Vec<Vec<u8>> {
+    let server = Server::expect(Start::new(release));
+    let mut client = server.client();
+    let options = FillOptions {
+        modules: false,
+        databases: vec![0],
+        ..FillOptions::default()
+    };
+    fill(&mut client, &release, &mut Rng::new(seed), &options);
+    let mut payloads = Vec::new();
+    for key in client.ok(&["KEYS", "*"]).items() {
+        let dumped = client.ok(&[b"DUMP".to_vec(), key.bytes()]);
+        let payload = dumped.bytes();
+        if (12..3000).contains(&payload.len()) {
+            payloads.push(payload);
+        }
+    }
+    payloads.sort();
+    payloads
+}
+
+/// A payload with some bytes changed; the version stays, the checksum is right.
+fn mutated(payload: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let (value, footer) = payload.split_at(payload.len() - 10);
+    let mut value = value.to_vec();
+    // Another module, or another version of it, is one that the server does not have.
+    let first = if value[0] == MODULE_2 { 10 } else { 0 };
+    for _ in 0..rng.range(1, 2) {
+        let at = rng.range(first, value.len() - 1);
+        match rng.below(10) {
+            0 => {
+                let until = value.len().min(at + rng.range(1, 4));
+                value.drain(at..until);
+            }
+            1 => {
+                let until = value.len().min(at + rng.range(1, 8));
+                let again = value[at..until].to_vec();
+                value.splice(at..at, again);
+            }
+            2 => value[at] = value[at].wrapping_add(1),
+            3 => value[at] = value[at].wrapping_sub(1),
+            4 => value[at] = rng.next() as u8,
+            5 => value[at] = *rng.pick(&[0x00, 0x7f, 0x80, 0xff, 0xc0, 0xf0]),
+            _ => value[at] ^= 1 << rng.below(8),
+        }
+        if value.len() < first + 2 {
+            value = payload[..first + 2].to_vec();
+        }
+    }
+    value.extend_from_slice(&footer[..2]);
+    let checksum = crc64(&value);
+    value.extend_from_slice(&checksum.to_le_bytes());
+    value
+}
+
+/// The codes of the errors that `verify` finds.
+fn refused(payload: &[u8]) -> BTreeSet<&'static str> {
+    let mut codes = BTreeSet::new();
+    let mut reader = PayloadReader::new(payload, ChecksumMode::Require);
+    let verified = verify_rdb(&mut reader, VerifyOptions::default(), &mut |finding| {
+        if finding.level != Level::Warning {
+            codes.insert(finding.code.as_str());
+        }
+    });
+    assert!(verified.complete || !codes.is_empty(), "no verdict");
+    codes
+}
+
+/// A server that is asked about payloads; it starts again once one has brought it down.
+struct Judge {
+    release: Release,
+    running: Option<(Server, Client)>,
+    crashes: usize,
+}
+
+impl Judge {
+    /// Why RESTORE refuses it.
+    fn restore(&mut self, payload: &[u8]) -> Option<String> {
+        let release = self.release;
+        let (_, client) = self.running.get_or_insert_with(|| {
+            let server =
+                Server::expect(Start::new(release).args(&["--sanitize-dump-payload", "yes"]));
+            let client = server.client();
+            (server, client)
+        });
+        let words: [&[u8]; 5] = [b"RESTORE", b"key", b"0", payload, b"REPLACE"];
+        match client.try_cmd(&words) {
+            Ok(reply) => reply.error().map(str::to_owned),
+            Err(_) => {
+                self.crashes += 1;
+                self.running = None;
+                Some("crashes".to_owned())
+            }
+        }
+    }
+
+    /// Whether the server's own checker refuses a file of this value.
+    fn check_rdb(&self, payload: &[u8], folder: &std::path::Path) -> Option<bool> {
+        let (name, magic) = match self.release.family {
+            Family::Redis => ("redis-check-rdb", "REDIS"),
+            Family::Valkey => (
+                "valkey-check-rdb",
+                if self.release.rdb_version >= 80 {
+                    "VALKEY"
+                } else {
+                    "REDIS"
+                },
+            ),
+        };
+        let program = self.release.program(name)?;
+        let (value, _) = payload.split_at(payload.len() - 10);
+        let width = 9 - magic.len();
+        let mut file = format!("{magic}{:0width$}", self.release.rdb_version).into_bytes();
+        file.extend([0xfe, 0x00, value[0], 3]);
+        file.extend(b"key");
+        file.extend(&value[1..]);
+        file.push(0xff);
+        let checksum = crc64(&file);
+        file.extend(checksum.to_le_bytes());
+        let path = folder.join("value.rdb");
+        fs::write(&path, file).unwrap();
+        let mut command = Command::new(program);
+        command
+            .arg(&path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Some(!command.status().unwrap().success())
+    }
+}
+
+#[test]
+fn what_servers_refuse_of_a_value_verify_refuses() {
+    let known: BTreeSet<&str> = STRICTER.iter().map(|(code, _)| *code).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let mut failures = Vec::new();
+    for release in servers() {
+        let mut judge = Judge {
+            release,
+            running: None,
+            crashes: 0,
+        };
+        let (mut offered, mut both, mut neither) = (0, 0, 0);
+        let mut stricter: BTreeMap<&str, usize> = BTreeMap::new();
+        for seed in rng::seeds(41, 1) {
+            let payloads = payloads(release, seed);
+            assert!(payloads.len() > 50, "{}", payloads.len());
+            let mut rng = Rng::new(seed).fork(release.name);
+            for _ in 0..400 {
+                let payload: &Vec<u8> = rng.pick(&payloads);
+                let payload = mutated(payload, &mut rng);
+                let ours = refused(&payload);
+                let theirs = judge.restore(&payload);
+                let checker = judge.check_rdb(&payload, folder.path()).unwrap_or(false);
+                offered += 1;
+                match (ours.is_empty(), theirs.is_some() || checker) {
+                    (true, true) => failures.push(format!(
+                        "{} RDBKIT_SEED={seed}: RESTORE: {theirs:?}, check-rdb refuses: {checker}: {}",
+                        release.name,
+                        payload.escape_ascii()
+                    )),
+                    (false, true) => both += 1,
+                    (true, false) => neither += 1,
+                    (false, false) => {
+                        for code in &ours {
+                            *stricter.entry(code).or_default() += 1;
+                        }
+                        if ours.is_disjoint(&known) {
+                            failures.push(format!(
+                                "{} RDBKIT_SEED={seed}: only we refuse, {ours:?}: {}",
+                                release.name,
+                                payload.escape_ascii()
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+        eprintln!(
+            "{}: {offered} values, {both} refused by both, {neither} by neither, {} crashes, only by us: {stricter:?}",
+            release.name, judge.crashes
+        );
+        assert!(
+            both > offered / 10 && neither > offered / 10,
+            "{both} and {neither} of {offered}"
+        );
+    }
+    let shown = &failures[..failures.len().min(60)];
+    assert!(
+        failures.is_empty(),
+        "{}:\n{}",
+        failures.len(),
+        shown.join("\n")
+    );
+}
