@@ -87,10 +87,7 @@ fn export_value(value: &Value<'_>, sink: &mut impl ValueSink) -> Result<()> {
         }
         Value::Stream(stream) => {
             for (id, fields) in &stream.entries {
-                let mut pairs = fields
-                    .iter()
-                    .map(|(field, value)| (text(field), text(value)));
-                sink.entry(*id, &mut pairs);
+                sink.entry(*id, &mut fields.iter());
             }
             sink.stream_state(&stream_state(stream));
         }

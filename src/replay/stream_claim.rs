@@ -7,7 +7,7 @@ use super::stream_id;
 use super::{Args, Reject, Replayer, Reply};
 use crate::num::{Flavor, Product};
 use crate::store::stream::Fields;
-use crate::store::{Group, Stream, StreamId};
+use crate::store::{Group, Str, Stream, StreamId};
 
 /// How releases treat pending entries whose entry was deleted, and new consumers.
 #[derive(Clone, Copy)]
@@ -191,7 +191,8 @@ pub(super) fn answer<'a>(id: StreamId, fields: Option<&Fields<'a>>, just_id: boo
         return Reply::Nil;
     };
     let texts = fields.iter().flat_map(|(field, value)| [field, value]);
-    let fields = texts.map(|text| Reply::Bulk(text.clone())).collect();
+    let texts = texts.map(|text| Reply::Bulk(Str::from(text.to_vec())));
+    let fields = texts.collect();
     Reply::Array(vec![id, Reply::Array(fields)])
 }
 

@@ -446,8 +446,11 @@ mod tests {
             )
         };
         let mut stream = Stream::default();
-        stream.append(StreamId::new(1, 1), [pair("f", "v")].into());
-        stream.append(StreamId::new(2, 0), [pair("a", "b"), pair("c", "d")].into());
+        stream.append(StreamId::new(1, 1), [pair("f", "v")].into_iter().collect());
+        stream.append(
+            StreamId::new(2, 0),
+            [pair("a", "b"), pair("c", "d")].into_iter().collect(),
+        );
         put(&mut store, 0, "x", Value::Stream(stream.into()));
         put(&mut store, 0, "t", Value::String(Str::borrowed(b"expires")));
         if let Some(entry) = store.db_mut(0).get_mut(b"t") {

@@ -18,6 +18,7 @@
 //! [`Db::remove_if_empty`] after they took something out.
 
 pub mod digest;
+mod fields;
 pub mod group;
 pub mod hash;
 pub mod hll;

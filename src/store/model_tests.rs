@@ -88,7 +88,7 @@ proptest! {
             let id = StreamId::new(ms, len as u64);
             match op {
                 0 | 1 => {
-                    let is_added = stream.append(id, Box::default());
+                    let is_added = stream.append(id, Default::default());
                     prop_assert_eq!(is_added, id > last);
                     if is_added {
                         model.insert(id);

@@ -7,12 +7,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Bytes, Group, Map, Str};
+use super::{Bytes, Group, Map};
 
+pub use super::fields::{Fields, Pairs};
 pub use crate::model::stream::StreamId;
-
-/// Fields and values of an entry, as they were added.
-pub type Fields<'a> = Box<[(Str<'a>, Str<'a>)]>;
 
 /// A stream.
 #[derive(Clone, Debug, Default)]
@@ -206,11 +204,11 @@ mod tests {
     #[test]
     fn stream_counters_move_as_commands_say() {
         let mut stream = Stream::default();
-        assert!(!stream.append(StreamId::MIN, Box::default()));
+        assert!(!stream.append(StreamId::MIN, Fields::default()));
         for ms in 1..=10 {
-            assert!(stream.append(StreamId::new(ms, 0), Box::default()));
+            assert!(stream.append(StreamId::new(ms, 0), Fields::default()));
         }
-        assert!(!stream.append(StreamId::new(10, 0), Box::default()));
+        assert!(!stream.append(StreamId::new(10, 0), Fields::default()));
         assert!(stream.delete(StreamId::new(5, 0)));
         assert!(!stream.delete(StreamId::new(5, 0)));
         assert_eq!(stream.trim_to_len(7).len(), 2);
