@@ -158,38 +158,46 @@ fn fast_record<'a>(input: &'a [u8], args: &mut Vec<&'a [u8]>) -> Option<usize> {
 
 /// A header of one to five digits, looked at as one word of eight bytes.
 ///
-/// For each width one masked compare settles prefix, CR and LF; widths are well
-/// predicted, so this beats a search for CR. A width's digits are then checked.
+/// One and two digits, those of names, keys and numbers, are each settled by a masked
+/// compare. Beyond, the place of CR and the number are computed without a branch: widths
+/// vary from record to record.
 #[inline(always)]
 fn fast_header(input: &[u8], prefix: u8) -> Option<(usize, &[u8])> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    const ZEROS: u64 = b'0' as u64 * ONES;
     let word = u64::from_le_bytes(*input.first_chunk()?);
-    let digit = |at: usize| (word >> (8 * at)) as u8;
-    let value = |at: usize| usize::from(digit(at).wrapping_sub(b'0'));
-    let ends_after = |digits: usize| {
-        let shift = 8 * (digits + 1);
-        let wanted = u64::from(prefix) | 0x0a0d << shift;
-        word & (0xff | 0xffff << shift) == wanted
-    };
-    if ends_after(1) {
-        return (value(1) <= 9).then(|| (value(1), &input[4..]));
+    let lead = (word >> 8) as u8;
+    if word & 0xffff_00ff == (u64::from(prefix) | 0x0a0d_0000) {
+        let number = usize::from(lead.wrapping_sub(b'0'));
+        return (number <= 9).then(|| (number, &input[4..]));
+    }
+    if word & 0x00ff_ff00_00ff == (u64::from(prefix) | 0x000a_0d00_0000) {
+        let (tens, ones) = (lead.wrapping_sub(b'1'), (word >> 16) as u8);
+        let ones = ones.wrapping_sub(b'0');
+        let number = 10 + 10 * usize::from(tens) + usize::from(ones);
+        return (tens <= 8 && ones <= 9).then(|| (number, &input[5..]));
     }
     // No leading zero where more digits follow.
-    let lead = value(1);
-    if !(1..=9).contains(&lead) {
+    if word as u8 != prefix || lead == b'0' {
         return None;
     }
-    if ends_after(2) {
-        return (value(2) <= 9).then(|| (lead * 10 + value(2), &input[5..]));
+    let text = word >> 8;
+    let other = text ^ (u64::from(b'\r') * ONES);
+    let width = (other.wrapping_sub(ONES) & !other & HIGH).trailing_zeros() / 8;
+    if !(3..=5).contains(&width) || (text >> (8 * width)) & 0xffff != 0x0a0d {
+        return None;
     }
-    for digits in 3..=5 {
-        if ends_after(digits) {
-            let number = (2..=digits).try_fold(lead, |number, at| {
-                (value(at) <= 9).then(|| number * 10 + value(at))
-            })?;
-            return Some((number, &input[digits + 3..]));
-        }
+    // The digits moved to the end, behind zeros.
+    let shift = 64 - 8 * width;
+    let digits = (text ^ ZEROS) << shift;
+    if (digits.wrapping_add(0x76 * ONES) | digits) & HIGH != 0 {
+        return None;
     }
-    None
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    let number = (fours * 10_000 + (fours >> 32)) & 0xffff_ffff;
+    Some((number as usize, input.get(width as usize + 3..)?))
 }
 
 /// The grammar of a record, for every input.

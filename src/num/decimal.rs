@@ -15,10 +15,13 @@ const POWERS: [f64; 23] = [
 /// Reads the text of a score as servers wrote it: `strtod` without blanks and hexadecimals.
 #[must_use]
 pub fn parse_score(text: &[u8]) -> Option<f64> {
-    match PlainDecimal::read(text).and_then(|decimal| decimal.value()) {
-        Some((value, _)) => Some(value),
-        None => parse_any(text),
-    }
+    plain_f64(text).or_else(|| parse_any(text))
+}
+
+/// The number of a plain decimal, for readers that know other forms, too: nothing says nothing.
+pub(super) fn plain_f64(text: &[u8]) -> Option<f64> {
+    let (value, _) = PlainDecimal::read(text)?.value()?;
+    Some(value)
 }
 
 /// The same, and whether it is a text that some release prints for its number, or a short

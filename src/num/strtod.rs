@@ -14,6 +14,7 @@
 //! the text: [`parse_range_f64`].
 
 use super::Flavor;
+use super::decimal::plain_f64;
 
 /// How a number's text is made up; the digits lie in the text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -248,6 +249,9 @@ fn number_length(text: &[u8], end: usize) -> usize {
 /// ```
 #[must_use]
 pub fn parse_f64(text: &[u8], flavor: Flavor) -> Option<f64> {
+    if let Some(value) = plain_f64(text) {
+        return Some(value);
+    }
     if text.first()?.is_ascii_whitespace() || text[0] == 0x0b {
         return None;
     }
@@ -368,6 +372,15 @@ mod tests {
         fn doubles_of_any_text_do_not_panic(text in proptest::collection::vec(any::<u8>(), 0..24)) {
             let _ = parse_f64(&text, FLAVOR);
             let _ = parse_range_f64(&text, FLAVOR);
+        }
+
+        #[test]
+        fn decimal_doubles_are_the_nearest(bits in any::<u64>(), shift in 0u32..64, point in 0usize..20, negative: bool) {
+            let mut text = (bits >> shift).to_string();
+            text.insert(point.min(text.len()), '.');
+            text.insert_str(0, if negative { "-" } else { "" });
+            let wanted: f64 = text.parse().unwrap();
+            prop_assert_eq!(parse_f64(text.as_bytes(), FLAVOR).map(f64::to_bits), Some(wanted.to_bits()));
         }
 
         #[test]

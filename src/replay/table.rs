@@ -82,6 +82,10 @@ pub struct Command {
     /// what only Valkey has, and for what changes nothing.
     pub since: (u16, u16),
     pub(crate) handler: Handler,
+    /// It writes the first argument after the name, and no other key, if it has at most so
+    /// many arguments.
+    one_key_to: usize,
+    is_subcommand: bool,
 }
 
 impl std::fmt::Debug for Command {
@@ -105,6 +109,11 @@ impl Command {
         } else {
             args == wanted
         }
+    }
+
+    /// Whether a record of so many arguments writes one key, the first after the name.
+    pub(crate) fn writes_one_key(&self, args: usize) -> bool {
+        args <= self.one_key_to
     }
 
     /// The first key of a record, for messages and statistics.
@@ -157,6 +166,20 @@ const fn row(name: &'static str, arity: i8, class: Class, keys: Keys, handler: H
         keys,
         since: since(name),
         handler,
+        one_key_to: match (class, keys) {
+            (WRITE, KEY) => usize::MAX,
+            (WRITE, ALL) => 2,
+            _ => 0,
+        },
+        is_subcommand: has_bar(name.as_bytes()),
+    }
+}
+
+const fn has_bar(name: &[u8]) -> bool {
+    match name {
+        [] => false,
+        [b'|', ..] => true,
+        [_, rest @ ..] => has_bar(rest),
     }
 }
 
@@ -643,31 +666,66 @@ const EMPTY: u16 = u16::MAX;
 /// Longer than any name with its subcommand.
 const MAX_NAME: usize = 32;
 
-/// A name in lower case, filled up with NUL, so that it is hashed and compared as words.
-type Folded = [u8; MAX_NAME];
+/// A name in lower case as words that overlap where they have to: with the length they
+/// say it all, and to read them takes no copy of unknown length.
+type Folded = [u64; MAX_NAME / 8];
 
-const fn bucket(name: &Folded) -> usize {
-    let (words, _) = name.as_chunks::<8>();
-    let mut hash: u64 = 0;
-    let mut at = 0;
-    while at < words.len() {
-        hash = (hash.rotate_left(23) ^ u64::from_le_bytes(words[at]))
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        at += 1;
+const fn word(name: &[u8], at: usize) -> u64 {
+    match name.split_at(at).1.first_chunk() {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => 0,
     }
-    (hash >> 32) as usize % BUCKETS
 }
 
-static NAMES: [Folded; COMMANDS.len()] = {
-    let mut names = [[0; MAX_NAME]; COMMANDS.len()];
+/// The words of a name of at most [`MAX_NAME`] bytes, letters as they are.
+const fn words(name: &[u8]) -> Folded {
+    let len = name.len();
+    if len >= 16 {
+        return [
+            word(name, 0),
+            word(name, 8),
+            word(name, len - 16),
+            word(name, len - 8),
+        ];
+    }
+    if len >= 8 {
+        return [word(name, 0), word(name, len - 8), 0, 0];
+    }
+    if let (Some(head), Some(tail)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
+        return [(tail as u64) << 32 | head as u64, 0, 0, 0];
+    }
+    match name {
+        [a, b, c] => [u32::from_le_bytes([*a, *b, *c, 0]) as u64, 0, 0, 0],
+        [a, b] => [u32::from_le_bytes([*a, *b, 0, 0]) as u64, 0, 0, 0],
+        [a] => [*a as u64, 0, 0, 0],
+        _ => [0; MAX_NAME / 8],
+    }
+}
+
+/// The same word with small letters, eight bytes at once.
+const fn lower(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // A byte's bit 7 says whether it is at least 'A', or above 'Z'; no sum carries over.
+    let low = word & (0x7f * ONES);
+    let from_a = low + (0x80 - b'A' as u64) * ONES;
+    let above_z = low + (0x7f - b'Z' as u64) * ONES;
+    let is_letter = from_a & !above_z & !word & (0x80 * ONES);
+    word | (is_letter >> 2)
+}
+
+const fn bucket(name: &Folded, len: usize) -> usize {
+    let [a, b, c, d] = *name;
+    let all = a ^ b.rotate_left(13) ^ c.rotate_left(29) ^ d.rotate_left(43) ^ len as u64;
+    (all.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize % BUCKETS
+}
+
+static NAMES: [(Folded, usize); COMMANDS.len()] = {
+    let mut names = [([0; MAX_NAME / 8], 0); COMMANDS.len()];
     let mut row = 0;
     while row < COMMANDS.len() {
         let name = COMMANDS[row].name.as_bytes();
-        let mut at = 0;
-        while at < name.len() {
-            names[row][at] = name[at];
-            at += 1;
-        }
+        names[row] = (words(name), name.len());
         row += 1;
     }
     names
@@ -677,7 +735,7 @@ static INDEX: [u16; BUCKETS] = {
     let mut index = [EMPTY; BUCKETS];
     let mut row = 0;
     while row < COMMANDS.len() {
-        let mut at = bucket(&NAMES[row]);
+        let mut at = bucket(&NAMES[row].0, NAMES[row].1);
         while index[at] != EMPTY {
             at = (at + 1) % BUCKETS;
         }
@@ -688,15 +746,22 @@ static INDEX: [u16; BUCKETS] = {
 };
 
 fn find_name(name: &[u8]) -> Option<&'static Command> {
-    let mut folded = [0; MAX_NAME];
-    folded.get_mut(..name.len())?.copy_from_slice(name);
-    folded.make_ascii_lowercase();
-    let mut at = bucket(&folded);
+    match name.len() {
+        // Most names: they are one word, and the others are known to be none.
+        len @ 0..8 => find_folded([lower(words(name)[0]), 0, 0, 0], len),
+        len @ 8..=MAX_NAME => find_folded(words(name).map(lower), len),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn find_folded(folded: Folded, len: usize) -> Option<&'static Command> {
+    let mut at = bucket(&folded, len);
     loop {
         let row = usize::from(*INDEX.get(at)?);
-        if *NAMES.get(row)? == folded {
-            // NUL bytes at the end of a name are not the filling.
-            return COMMANDS.get(row).filter(|row| row.name.len() == name.len());
+        let (other, other_len) = NAMES.get(row)?;
+        if other[0] == folded[0] && other[1..] == folded[1..] && *other_len == len {
+            return COMMANDS.get(row);
         }
         at = (at + 1) % BUCKETS;
     }
@@ -716,7 +781,7 @@ pub fn find<A: AsRef<[u8]>>(args: &[A]) -> Option<&'static Command> {
     let command = find_name(name)?;
     if command.class != Class::Container {
         // The row of a subcommand is not found by its own name.
-        return Some(command).filter(|_| !name.contains(&b'|'));
+        return Some(command).filter(|row| !row.is_subcommand);
     }
     // A container alone: its row says that an argument is missing.
     let Some(subcommand) = args.get(1).map(AsRef::as_ref) else {
