@@ -99,7 +99,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The arguments of the commands, but for a long one.
-    pub fn commands(&self) -> impl Iterator<Item = &[&'a [u8]]> {
+    pub fn commands(&self) -> impl Iterator<Item = &[&'a [u8]]> + Clone {
         let mut start = 0;
         self.records.iter().map(move |record| {
             let args = self.args.get(start..record.args_end).unwrap_or_default();

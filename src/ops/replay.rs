@@ -453,8 +453,15 @@ impl<'a> Driver<'_, 'a> {
         transactions: &mut Transactions<'a>,
         is_last: bool,
     ) -> Option<bool> {
+        let is_whole_log = matches!(self.options.until, Until::End);
         loop {
             let go_on = match reader.next_event() {
+                // Nearly all of most logs: nothing can be said of it now.
+                Some(Event::Command { args, offset, .. })
+                    if is_whole_log && self.plain(transactions, args, offset) =>
+                {
+                    true
+                }
                 Some(event) => self.event(event, transactions),
                 None => match self.end(reader, transactions, is_last) {
                     Next::Again => true,
@@ -473,6 +480,26 @@ impl<'a> Driver<'_, 'a> {
                 return None;
             }
         }
+    }
+
+    /// Gives a command that writes one key to its part; false if it has to be looked at.
+    #[inline]
+    fn plain(
+        &mut self,
+        transactions: &mut Transactions<'a>,
+        args: &[&'a [u8]],
+        offset: u64,
+    ) -> bool {
+        let Some(shards) = &mut self.shards else {
+            return false;
+        };
+        let Some(command) = transactions.plain(args) else {
+            return false;
+        };
+        let at = (self.replayed.replayer.selected(), offset);
+        let is_taken = shards.take_plain(command, args, at);
+        self.replayed.records += u64::from(is_taken);
+        is_taken
     }
 
     /// One event; false to stop.

@@ -6,23 +6,26 @@
 //! tell what was refused, in log order         the calling thread, between two rounds
 //! ```
 //!
-//! A round is a few thousand commands. In each part they run in log order; what needs keys
-//! of several parts runs between two rounds, with its keys brought together; what may need
-//! any key ([`Route::Whole`]) ends the division. The rounds, and so the order in which keys
-//! come out, depend on the log alone, never on the number of threads.
+//! A round is some thousand commands. In each part those of a key run in log order, and one
+//! key after another (by hash), so that what a key needs is fetched from memory once a round;
+//! what needs keys of several parts runs between two rounds, with its keys brought together;
+//! what may need any key ([`Route::Whole`]) ends the division. The rounds, and so the order
+//! in which keys come out, depend on the log alone, never on the number of threads.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::heard::{Heard, told};
-use crate::replay::route::{Places, Route, SHARDS, shard_of};
+use crate::replay::route::{Home, Places, Route, SHARDS, shard_of};
 use crate::replay::table::Command;
 use crate::replay::txn::{Rejected, Run};
 use crate::replay::{Args, Options, Reject, Replayer, State};
 use crate::store::warm;
 
 /// Commands in a round; tests have small logs.
-const ROUND: usize = if cfg!(test) { 8 } else { 8 * 1024 };
+const ROUND: usize = if cfg!(test) { 8 } else { 32 * 1024 };
+/// Commands of a round for one part, as a rule.
+const USUAL_ORDERS: usize = ROUND / SHARDS * 5 / 4;
 /// Arguments in a round, but for those of the last command.
 const ROUND_ARGS: usize = 4 * ROUND;
 /// A command that needs several parts together costs about as much time as so many others
@@ -41,17 +44,23 @@ pub(super) struct Told {
 }
 
 /// One command of a round.
+#[derive(Clone, Copy)]
 struct Order {
     command: &'static Command,
+    offset: u64,
+    /// Its arguments in the round, and what comes behind them.
     first: u32,
     end: u32,
     db: u32,
     /// The place in the round.
     place: u32,
-    offset: u64,
+    /// Of the key, if it has one.
+    hash: u32,
+    has_one_key: bool,
 }
 
 /// A round: what each part has to do.
+#[derive(Default)]
 struct Round<'a> {
     args: Vec<&'a [u8]>,
     orders: [Vec<Order>; SHARDS],
@@ -61,28 +70,32 @@ struct Round<'a> {
     places: u32,
 }
 
-impl Default for Round<'_> {
-    fn default() -> Self {
-        Round {
-            args: Vec::new(),
-            orders: std::array::from_fn(|_| Vec::new()),
-            annotations: Vec::new(),
-            told: Vec::new(),
-            places: 0,
-        }
-    }
-}
-
-impl Round<'_> {
+impl<'a> Round<'a> {
     fn is_full(&self) -> bool {
         self.places as usize >= ROUND || self.args.len() >= ROUND_ARGS
+    }
+
+    fn args_of(&self, order: &Order) -> &[&'a [u8]] {
+        let range = order.first as usize..order.end as usize;
+        self.args.get(range).unwrap_or_default()
+    }
+
+    /// Tells the time that it is at a place, if an annotation of the round says.
+    fn annotate(&self, replayer: &mut Replayer<'a>, at: u32) {
+        let before = self.annotations.partition_point(|(place, _)| *place <= at);
+        if let Some((_, seconds)) = self.annotations.get(..before).and_then(<[_]>::last) {
+            replayer.annotate(*seconds);
+        }
     }
 
     /// Makes it ready to be filled again; what one long command took is given back.
     fn clear(&mut self) {
         self.args.clear();
         self.args.shrink_to(2 * ROUND_ARGS);
-        self.orders.iter_mut().for_each(Vec::clear);
+        for orders in &mut self.orders {
+            orders.clear();
+            orders.shrink_to(2 * USUAL_ORDERS);
+        }
         self.annotations.clear();
         self.told.clear();
         self.places = 0;
@@ -96,27 +109,69 @@ struct Shard<'a> {
     told: Vec<Told>,
 }
 
+/// What a thread needs to take part in rounds.
+#[derive(Default)]
+struct Desk {
+    /// Numbers of orders, in the order in which they are carried out.
+    line: Vec<u32>,
+}
+
+impl Desk {
+    /// Brings the orders of one key together; they stay in log order.
+    fn line_up(&mut self, orders: &[Order]) {
+        const BUCKETS: usize = 1 << 10;
+        let bucket = |order: &Order| order.hash as usize % BUCKETS;
+        let mut starts = [0u32; BUCKETS];
+        for order in orders {
+            starts[bucket(order)] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += std::mem::replace(start, sum);
+        }
+        self.line.clear();
+        self.line.resize(orders.len(), 0);
+        for (number, order) in (0..).zip(orders) {
+            let start = &mut starts[bucket(order)];
+            if let Some(place) = self.line.get_mut(*start as usize) {
+                *place = number;
+            }
+            *start += 1;
+        }
+    }
+}
+
 impl<'a> Shard<'a> {
     /// Does what a round has for this part.
-    fn take_part(&mut self, round: &Round<'a>, options: Options) {
+    fn take_part(&mut self, round: &Round<'a>, options: Options, desk: &mut Desk) {
         let orders = round.orders.get(self.number).map_or(&[][..], Vec::as_slice);
-        let args = |order: &Order| {
-            let range = order.first as usize..order.end as usize;
-            round.args.get(range).unwrap_or_default()
-        };
-        let mut annotations = round.annotations.iter().peekable();
         let mut replayer = Replayer::resume(options, std::mem::take(&mut self.state));
-        for batch in orders.chunks(warm::BATCH) {
-            replayer.select(batch.first().map_or(0, |order| order.db));
-            replayer.look_ahead(batch.iter().map(args));
-            for order in batch {
-                while let Some((_, seconds)) =
-                    annotations.next_if(|(place, _)| *place <= order.place)
-                {
-                    replayer.annotate(*seconds);
+        // What is about several keys, or whole databases, has to be met in log order.
+        match orders.iter().all(|order| order.has_one_key) {
+            true => desk.line_up(orders),
+            false => {
+                desk.line.clear();
+                desk.line
+                    .extend((0..).zip(orders).map(|(number, _)| number));
+            }
+        }
+        let annotated_before = replayer.annotated_ms();
+        for batch in desk.line.chunks(warm::BATCH) {
+            let orders = || {
+                let numbers = batch.iter();
+                numbers.filter_map(|number| orders.get(*number as usize))
+            };
+            let records = orders().map(|order| round.args_of(order));
+            replayer.select(orders().next().map_or(0, |order| order.db));
+            let hashes = replayer.look_ahead(records);
+            for (order, hash) in orders().zip(hashes) {
+                let args = round.args_of(order);
+                if !round.annotations.is_empty() {
+                    replayer.annotate_ms(annotated_before);
+                    round.annotate(&mut replayer, order.place);
                 }
                 replayer.select(order.db);
-                let args = args(order);
+                replayer.expect(args, hash);
                 if let Err(reject) = Run::run(&mut replayer, order.command, args, order.offset) {
                     let what = told(&Rejected {
                         offset: order.offset,
@@ -133,9 +188,7 @@ impl<'a> Shard<'a> {
                 }
             }
         }
-        for (_, seconds) in annotations {
-            replayer.annotate(*seconds);
-        }
+        round.annotate(&mut replayer, round.places);
         self.state = replayer.into_state();
     }
 }
@@ -165,10 +218,11 @@ impl<'a> Line<'a> {
 
     /// What the other threads do.
     fn help(&self) {
+        let mut desk = Desk::default();
         let mut state = self.lock();
         while !state.is_over {
             state = match state.waiting.pop() {
-                Some(shard) => self.work_on(state, shard),
+                Some(shard) => self.work_on(state, shard, &mut desk),
                 None => self
                     .work
                     .wait(state)
@@ -181,10 +235,11 @@ impl<'a> Line<'a> {
         &'l self,
         state: MutexGuard<'l, LineState<'a>>,
         mut shard: Shard<'a>,
+        desk: &mut Desk,
     ) -> MutexGuard<'l, LineState<'a>> {
         let round = Arc::clone(&state.round);
         drop(state);
-        shard.take_part(&round, self.options);
+        shard.take_part(&round, self.options, desk);
         let mut state = self.lock();
         drop(round);
         state.resting.push(shard);
@@ -203,11 +258,11 @@ impl<'a> Line<'a> {
     }
 
     /// Helps until all parts are at rest; gives the round back.
-    fn finish(&self) -> Round<'a> {
+    fn finish(&self, desk: &mut Desk) -> Round<'a> {
         let mut state = self.lock();
         loop {
             state = match state.waiting.pop() {
-                Some(shard) => self.work_on(state, shard),
+                Some(shard) => self.work_on(state, shard, desk),
                 None if state.resting.len() == SHARDS => break,
                 None => {
                     assert!(!state.is_over, "a thread panicked");
@@ -242,6 +297,7 @@ pub(super) struct Shards<'a> {
     line: Arc<Line<'a>>,
     round: Round<'a>,
     spare: Option<Round<'a>>,
+    desk: Desk,
     is_running: bool,
     /// The keyspace is whole again.
     is_whole: bool,
@@ -282,6 +338,7 @@ impl<'a> Shards<'a> {
             line: Arc::clone(&line),
             round: Round::default(),
             spare: None,
+            desk: Desk::default(),
             is_running: false,
             is_whole: false,
             told: Vec::new(),
@@ -340,20 +397,9 @@ impl<'a> Shards<'a> {
         }
     }
 
-    fn push(&mut self, shard: usize, order: Order) {
-        if let Some(orders) = self.round.orders.get_mut(shard) {
-            orders.push(order);
-        }
-    }
-
     /// Puts a command into the round.
-    fn order(
-        &mut self,
-        shard: usize,
-        command: &'static Command,
-        args: &[&'a [u8]],
-        at: (u32, u64),
-    ) {
+    #[inline]
+    fn order(&mut self, home: Home, command: &'static Command, args: &[&'a [u8]], at: (u32, u64)) {
         let first = self.round.args.len();
         self.round.args.extend_from_slice(args);
         let (Ok(first), Ok(end)) = (u32::try_from(first), u32::try_from(self.round.args.len()))
@@ -361,16 +407,38 @@ impl<'a> Shards<'a> {
             unreachable!("a record has fewer than 2^31 arguments, a round one such record")
         };
         let (db, offset) = at;
-        let place = self.round.places;
         let order = Order {
             command,
+            offset,
             first,
             end,
             db,
-            place,
-            offset,
+            place: self.round.places,
+            hash: home.hash,
+            has_one_key: home.is_of_one_key,
         };
-        self.push(shard, order);
+        if let Some(orders) = self.round.orders.get_mut(home.shard) {
+            if orders.capacity() == 0 {
+                orders.reserve_exact(USUAL_ORDERS);
+            }
+            orders.push(order);
+        }
+    }
+
+    /// Takes a command that writes one key, its first argument, if there are still parts.
+    #[inline]
+    pub(super) fn take_plain(
+        &mut self,
+        command: &'static Command,
+        args: &[&'a [u8]],
+        at: (u32, u64),
+    ) -> bool {
+        let Some(key) = args.get(1).filter(|_| !self.is_whole) else {
+            return false;
+        };
+        self.order(Home::of(key), command, args, at);
+        self.placed();
+        true
     }
 
     /// The commands so far make a place in the round; a full round begins.
@@ -396,7 +464,7 @@ impl<'a> Shards<'a> {
         if !std::mem::take(&mut self.is_running) {
             return;
         }
-        let mut round = self.line.finish();
+        let mut round = self.line.finish(&mut self.desk);
         let first = self.told.len();
         self.told.append(&mut round.told);
         for shard in &mut self.line.lock().resting {
@@ -487,7 +555,7 @@ impl<'a> Shards<'a> {
         let at = (head.selected(), offset);
         match Route::of(command, args) {
             Route::Keyless => return Run::run(head, command, args, offset),
-            Route::One(shard) => self.order(shard, command, args, at),
+            Route::One(home) => self.order(home, command, args, at),
             Route::Each(step) => {
                 let mut words = vec![Vec::new(); SHARDS];
                 for pair in args.get(1..).unwrap_or_default().chunks(step) {
@@ -498,7 +566,7 @@ impl<'a> Shards<'a> {
                 for (shard, mut words) in words.into_iter().enumerate() {
                     if !words.is_empty() {
                         words.splice(..0, args.first().copied());
-                        self.order(shard, command, &words, at);
+                        self.order(Home::at(shard), command, &words, at);
                         parts += 1;
                     }
                 }
@@ -508,7 +576,7 @@ impl<'a> Shards<'a> {
                 // The head has no key, and says whether the command is as it should be.
                 Run::run(head, command, args, offset)?;
                 for shard in 0..SHARDS {
-                    self.order(shard, command, args, at);
+                    self.order(Home::at(shard), command, args, at);
                 }
                 self.repeated += SHARDS as u64;
             }

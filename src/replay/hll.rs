@@ -18,7 +18,7 @@ pub(super) fn pfadd<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    match replayer.db().entry(args.get(1)) {
+    match replayer.entry(args.get(1)) {
         KeySlot::Occupied(mut place) => {
             let Value::String(text) = &mut place.get_mut().value else {
                 return Err(WRONG_TYPE);
@@ -55,7 +55,7 @@ pub(super) fn pfmerge<'a>(
     }
     let sources: Vec<&[u8]> = sources.iter().map(Vec::as_slice).collect();
     let dense = replayer.flavor().merges_hll_dense();
-    match replayer.db().entry(args.get(1)) {
+    match replayer.entry(args.get(1)) {
         KeySlot::Occupied(mut place) => {
             let Value::String(text) = &mut place.get_mut().value else {
                 return Err(WRONG_TYPE);

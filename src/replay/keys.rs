@@ -12,9 +12,11 @@ pub(super) fn del<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let db = replayer.db();
-    let removed = args.from(1).filter(|key| db.remove(key).is_some()).count();
-    Ok(Reply::count(removed))
+    let removed = args.from(1).filter(|key| match replayer.entry(key) {
+        KeySlot::Occupied(place) => place.remove().is_some(),
+        KeySlot::Vacant(_) => false,
+    });
+    Ok(Reply::count(removed.count()))
 }
 
 pub(super) fn unlink<'a>(
@@ -129,7 +131,7 @@ pub(super) fn persist<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    let had = match replayer.db().get_mut(args.get(1)) {
+    let had = match replayer.entry_mut(args.get(1)) {
         Some(entry) => {
             let had = entry.expire_at_ms().is_some();
             entry.set_expire_at_ms(None);
@@ -206,7 +208,7 @@ fn expire_key<'a>(
     if relative {
         ms = ms.checked_add(replayer.now_ms()).ok_or(INVALID_EXPIRE)?;
     }
-    let Some(entry) = replayer.db().get_mut(args.get(1)) else {
+    let Some(entry) = replayer.entry_mut(args.get(1)) else {
         return Ok(Reply::Int(0));
     };
     let holds = conditions.hold(entry.expire_at_ms(), ms);

@@ -105,6 +105,16 @@ fn take<'a>(
     })
 }
 
+/// Takes one element of a key that is there.
+fn take_one<'a>(
+    replayer: &mut Replayer<'a>,
+    key: &[u8],
+    side: Side,
+) -> Result<Option<Str<'a>>, Reject> {
+    let taken = replayer.update(key, |list: &mut List<'a>| Ok(side.pop(list)))?;
+    Ok(taken.flatten())
+}
+
 /// A count of elements: an integer that is not negative.
 pub(super) fn count_arg(args: Args<'_, '_>, at: usize) -> Result<usize, Reject> {
     const NEGATIVE: Reject = Reject::error("ERR value is out of range, must be positive");
@@ -126,11 +136,9 @@ fn pop<'a>(
         3 => Some(count_arg(args, 2)?),
         _ => return Err(Reject::WrongArity),
     };
-    let items = take(replayer, args.get(1), side, count.unwrap_or(1))?;
-    Ok(match (items, count) {
-        (None, _) => Reply::Nil,
-        (Some(items), Some(_)) => bulks(items),
-        (Some(items), None) => items.into_iter().next().map_or(Reply::Nil, Reply::Bulk),
+    Ok(match count {
+        None => take_one(replayer, args.get(1), side)?.map_or(Reply::Nil, Reply::Bulk),
+        Some(count) => take(replayer, args.get(1), side, count)?.map_or(Reply::Nil, bulks),
     })
 }
 

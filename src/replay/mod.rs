@@ -58,6 +58,7 @@ mod vector;
 mod zset;
 mod zstore;
 
+use std::hint::black_box;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use args::Args;
@@ -67,7 +68,7 @@ pub use reply::{Reject, Reply};
 
 use crate::num::Flavor;
 use crate::store::warm::{BATCH, Wanted};
-use crate::store::{Db, Store, Value};
+use crate::store::{Db, Entry, KeyHash, KeySlot, Store, Value};
 
 /// What "now" means to commands that name a time relative to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +165,8 @@ pub struct Replayer<'a> {
     db: u32,
     annotated_ms: Option<i64>,
     counters: Counters,
+    /// The key of the command that comes next, if it was hashed before.
+    known: (&'a [u8], KeyHash),
     #[cfg(feature = "lua")]
     pub(crate) scripting: Option<crate::script::Host>,
 }
@@ -241,6 +244,7 @@ impl<'a> Replayer<'a> {
             db: 0,
             annotated_ms: None,
             counters: Counters::default(),
+            known: Default::default(),
             #[cfg(feature = "lua")]
             scripting: None,
         }
@@ -274,6 +278,16 @@ impl<'a> Replayer<'a> {
         self.annotated_ms = Some(seconds.saturating_mul(1000));
     }
 
+    /// The time that the last annotation said, in milliseconds since 1970.
+    pub(crate) fn annotated_ms(&self) -> Option<i64> {
+        self.annotated_ms
+    }
+
+    /// Goes back to what [`Replayer::annotated_ms`] said.
+    pub(crate) fn annotate_ms(&mut self, ms: Option<i64>) {
+        self.annotated_ms = ms;
+    }
+
     /// What relative times refer to; counted.
     pub fn now_ms(&mut self) -> i64 {
         self.counters.relative_times += 1;
@@ -292,27 +306,68 @@ impl<'a> Replayer<'a> {
         }
     }
 
-    /// Looks at what records need that come soon, so that they find it in the cache.
-    pub(crate) fn look_ahead<'r>(&self, records: impl Iterator<Item = &'r [&'a [u8]]>)
+    /// Looks at what records need that come soon, so that they find it in the cache; gives
+    /// the hashes of their keys, for [`Replayer::expect`].
+    pub(crate) fn look_ahead<'r>(
+        &self,
+        records: impl Iterator<Item = &'r [&'a [u8]]> + Clone,
+    ) -> [KeyHash; BATCH]
     where
         'a: 'r,
     {
-        let Some(db) = self.store.db(self.db) else {
-            return;
-        };
+        // Where the records stand in the log, first.
+        let first_byte = |arg: Option<&&[u8]>| arg.and_then(|arg| arg.first()).copied();
+        let looked = records.clone().map(|args| {
+            let (key, member) = (first_byte(args.get(1)), first_byte(args.get(3)));
+            key.unwrap_or(0) ^ member.unwrap_or(0)
+        });
+        black_box(looked.fold(0, |sum, byte| sum ^ byte));
+        let mut hashes = [KeyHash::default(); BATCH];
         let mut wanted = [Wanted::default(); BATCH];
         let mut len = 0;
-        for (wanted, args) in wanted.iter_mut().zip(records) {
+        for ((wanted, hash), args) in wanted.iter_mut().zip(&mut hashes).zip(records) {
             let arg = |at: usize| args.get(at).copied().unwrap_or_default();
             // Most commands have their key first; a wrong guess only costs the look.
+            *hash = KeyHash::of(arg(1));
             *wanted = Wanted {
-                key: arg(1),
+                hash: *hash,
                 first: arg(2),
                 second: arg(3),
             };
             len += 1;
         }
-        db.warm(wanted.get(..len).unwrap_or_default());
+        if let Some(db) = self.store.db(self.db) {
+            db.warm(wanted.get(..len).unwrap_or_default());
+        }
+        hashes
+    }
+
+    /// Says the hash of the first argument of the command that comes next.
+    pub(crate) fn expect(&mut self, args: &[&'a [u8]], hash: KeyHash) {
+        self.known = (args.get(1).copied().unwrap_or_default(), hash);
+    }
+
+    /// The hash of a key.
+    fn hash_of(&self, key: &[u8]) -> KeyHash {
+        // The same place of the log: the same bytes.
+        match std::ptr::eq(self.known.0, key) && !key.is_empty() {
+            true => self.known.1,
+            false => KeyHash::of(key),
+        }
+    }
+
+    /// The place of a key in the selected database.
+    fn entry(&mut self, key: &[u8]) -> KeySlot<'_, 'a> {
+        let hash = self.hash_of(key);
+        self.db().entry_hashed(hash, key)
+    }
+
+    /// The entry of a key in the selected database, to be changed.
+    fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry<'a>> {
+        match self.entry(key) {
+            KeySlot::Occupied(place) => Some(place.into_mut()),
+            KeySlot::Vacant(_) => None,
+        }
     }
 
     /// Ends a replay. Releases before 7.0 do not count the entries of streams: what was counted

@@ -15,7 +15,40 @@ pub(crate) const SHARDS: usize = 16;
 
 /// The part that a key is in.
 pub(crate) fn shard_of(key: &[u8]) -> usize {
-    (xxh3_64(key) >> 32) as usize % SHARDS
+    Home::of(key).shard
+}
+
+/// Where a command with a key is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// The part.
+    pub(crate) shard: usize,
+    /// More of the key's hash, to tell its keys apart.
+    pub(crate) hash: u32,
+    /// No other key is needed.
+    pub(crate) is_of_one_key: bool,
+}
+
+impl Home {
+    /// Where a key is.
+    #[inline]
+    pub(crate) fn of(key: &[u8]) -> Self {
+        let hash = xxh3_64(key);
+        Home {
+            shard: (hash >> 32) as usize % SHARDS,
+            hash: hash as u32,
+            is_of_one_key: true,
+        }
+    }
+
+    /// A part, for several keys or none.
+    pub(crate) fn at(shard: usize) -> Self {
+        Home {
+            shard,
+            hash: 0,
+            is_of_one_key: false,
+        }
+    }
 }
 
 /// Where a command is carried out.
@@ -24,7 +57,7 @@ pub(crate) enum Route {
     /// It has no key: functions, scripts, SELECT, and whatever does nothing.
     Keyless,
     /// In one part, where all its keys are.
-    One(usize),
+    One(Home),
     /// In the part of each key by itself; every so many arguments from the second on are one.
     Each(usize),
     /// Its keys, at these places, are in several parts and needed together.
@@ -92,14 +125,9 @@ impl Places {
 impl Route {
     /// The route of a command with as many arguments as it takes.
     pub(crate) fn of(command: &Command, args: &[&[u8]]) -> Self {
-        const ONE_KEY: Keys = Keys::Range {
-            first: 1,
-            last: 1,
-            step: 1,
-        };
         match (command.class, command.keys) {
-            (Class::Write, ONE_KEY) => match args.get(1) {
-                Some(key) => Route::One(shard_of(key)),
+            _ if command.writes_one_key(args.len()) => match args.get(1) {
+                Some(key) => Route::One(Home::of(key)),
                 None => Route::Whole,
             },
             (Class::Write, Keys::None) => match command.name {
@@ -118,12 +146,18 @@ impl Route {
     }
 
     fn of_keys(command: &Command, args: &[&[u8]], places: Places) -> Self {
-        let mut shards = places.keys(args).map(shard_of);
-        let Some(first) = shards.next() else {
+        let mut homes = places.keys(args).map(Home::of);
+        let Some(first) = homes.next() else {
             return Route::Whole;
         };
-        if shards.all(|shard| shard == first) {
-            return Route::One(first);
+        if homes.all(|home| home.shard == first.shard) {
+            let mut keys = places.keys(args);
+            let one = keys.next();
+            let is_of_one_key = keys.all(|key| Some(key) == one);
+            return Route::One(Home {
+                is_of_one_key,
+                ..first
+            });
         }
         match command.name {
             "del" | "unlink" => Route::Each(1),
@@ -140,8 +174,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_command_goes_where_its_keys_are() {
-        let (a, b) = (shard_of(b"a"), shard_of(b"b"));
-        assert_ne!(a, b, "the test needs keys of two parts");
+        let (a, b) = (Home::of(b"a"), Home::of(b"b"));
+        assert_ne!(a.shard, b.shard, "the test needs keys of two parts");
         let together = |from, to, step, also| {
             Route::Together(Places {
                 from,

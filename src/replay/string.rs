@@ -229,7 +229,7 @@ fn set_key<'a>(
     ttl: Ttl,
 ) -> Result<Reply<'a>, Reject> {
     let value = args.str(2);
-    match replayer.db().entry(args.get(1)) {
+    match replayer.entry(args.get(1)) {
         KeySlot::Vacant(place) => {
             if matches!(
                 condition,
@@ -304,7 +304,7 @@ pub(super) fn setnx<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    match replayer.db().entry(args.get(1)) {
+    match replayer.entry(args.get(1)) {
         KeySlot::Occupied(_) => Ok(Reply::Int(0)),
         KeySlot::Vacant(place) => {
             place.insert(args.bytes(1), Value::String(args.str(2)).into());
@@ -317,7 +317,7 @@ pub(super) fn getdel<'a>(
     replayer: &mut Replayer<'a>,
     args: Args<'_, 'a>,
 ) -> Result<Reply<'a>, Reject> {
-    match replayer.db().entry(args.get(1)) {
+    match replayer.entry(args.get(1)) {
         KeySlot::Occupied(place) => {
             if !matches!(place.get().value, Value::String(_)) {
                 return Err(WRONG_TYPE);
@@ -418,7 +418,7 @@ pub(super) fn setrange<'a>(
 
 fn add<'a>(replayer: &mut Replayer<'a>, args: Args<'_, 'a>, by: i64) -> Result<Reply<'a>, Reject> {
     let flavor = replayer.flavor();
-    match replayer.db().entry(args.get(1)) {
+    match replayer.entry(args.get(1)) {
         KeySlot::Occupied(mut place) => {
             let Value::String(text) = &mut place.get_mut().value else {
                 return Err(WRONG_TYPE);

@@ -99,6 +99,21 @@ impl<'a> Transactions<'a> {
         self.queue.clear();
     }
 
+    /// The command of a record outside a transaction that only writes one key, its first
+    /// argument, and is complete: [`Transactions::feed`] would run it as it stands.
+    #[inline]
+    pub(crate) fn plain(&mut self, args: &[&'a [u8]]) -> Option<&'static Command> {
+        if self.open {
+            return None;
+        }
+        let command = table::find(args)?;
+        if !command.writes_one_key(args.len()) || !command.takes(args.len()) {
+            return None;
+        }
+        self.counted = false;
+        Some(command)
+    }
+
     /// Takes one record. What is rejected goes to `rejected`, which says whether to go
     /// on; false if it said no.
     pub fn feed(

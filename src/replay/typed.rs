@@ -64,7 +64,12 @@ impl<'a> Typed<'a> for Str<'a> {
 impl<'a> Replayer<'a> {
     /// The value of a key that must be of a type if it is there.
     pub(super) fn get<T: Typed<'a>>(&self, key: &[u8]) -> Result<Option<&T>, Reject> {
-        match self.store.db(self.db).and_then(|db| db.get(key)) {
+        let hash = self.hash_of(key);
+        match self
+            .store
+            .db(self.db)
+            .and_then(|db| db.get_hashed(hash, key))
+        {
             Some(entry) => T::of(&entry.value).map(Some).ok_or(WRONG_TYPE),
             None => Ok(None),
         }
@@ -77,7 +82,7 @@ impl<'a> Replayer<'a> {
         key: &[u8],
         change: impl FnOnce(&mut T) -> Result<R, Reject>,
     ) -> Result<Option<R>, Reject> {
-        match self.db().entry(key) {
+        match self.entry(key) {
             KeySlot::Occupied(mut place) => {
                 let value = T::of_mut(&mut place.get_mut().value).ok_or(WRONG_TYPE)?;
                 let outcome = change(value)?;
@@ -96,7 +101,7 @@ impl<'a> Replayer<'a> {
         at: usize,
         change: impl FnOnce(&mut T) -> Result<R, Reject>,
     ) -> Result<R, Reject> {
-        match self.db().entry(args.get(at)) {
+        match self.entry(args.get(at)) {
             KeySlot::Occupied(mut place) => {
                 let value = T::of_mut(&mut place.get_mut().value).ok_or(WRONG_TYPE)?;
                 let outcome = change(value)?;
@@ -134,7 +139,7 @@ impl<'a> Replayer<'a> {
         value: Value<'a>,
         expire_at_ms: Option<i64>,
     ) {
-        match self.db().entry(args.get(at)) {
+        match self.entry(args.get(at)) {
             KeySlot::Occupied(mut place) => {
                 let entry = place.get_mut();
                 entry.value = value;

@@ -181,7 +181,7 @@ pub(super) fn vadd<'a>(
     let stored = stored.ok_or(Reject::unsupported(
         "VADD of a vector that is not finite, whose stored bits are not certain",
     ))?;
-    let set = match replayer.db().entry(args.get(1)) {
+    let set = match replayer.entry(args.get(1)) {
         KeySlot::Occupied(place) => match &mut place.into_mut().value {
             Value::VectorSet(set) => set,
             _ => return Err(WRONG_TYPE),

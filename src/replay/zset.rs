@@ -526,7 +526,7 @@ pub(super) fn with_set<'a, R>(
     key: &[u8],
     look: impl FnOnce(&mut SortedSet<'a>) -> R,
 ) -> Result<Option<R>, Reject> {
-    match replayer.db().entry(key) {
+    match replayer.entry(key) {
         KeySlot::Occupied(mut place) => match &mut place.get_mut().value {
             Value::SortedSet(set) => Ok(Some(look(set))),
             _ => Err(WRONG_TYPE),

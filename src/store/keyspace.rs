@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::dbs::Dbs;
 use super::{
     Array, Bytes, Deadline, Hash, KeyHash, List, Map, Module, Set, SortedSet, Str, Stream,
     VectorSet,
@@ -217,6 +218,13 @@ impl<'a> Db<'a> {
         self.keys.get(key)
     }
 
+    /// The entry of a key whose hash is known.
+    #[must_use]
+    pub fn get_hashed(&self, hash: KeyHash, key: &[u8]) -> Option<&Entry<'a>> {
+        let slot = self.keys.find_hashed(hash, key)?;
+        self.keys.slot(slot).map(|(_, entry)| entry)
+    }
+
     /// The entry of a key, to be changed.
     pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut Entry<'a>> {
         self.keys.get_mut(key)
@@ -288,7 +296,7 @@ impl<'a> Db<'a> {
 /// Everything that a server holds.
 #[derive(Clone, Debug, Default)]
 pub struct Store<'a> {
-    dbs: BTreeMap<u32, Db<'a>>,
+    dbs: Dbs<'a>,
     /// Function libraries: name to code.
     pub functions: BTreeMap<Bytes<'a>, Bytes<'a>>,
     /// Cached scripts: SHA-1 to body.
@@ -305,31 +313,25 @@ impl<'a> Store<'a> {
         Store::default()
     }
 
-    /// A database, if it was ever written.
+    /// A database, if it can have keys.
     #[must_use]
     pub fn db(&self, number: u32) -> Option<&Db<'a>> {
-        self.dbs.get(&number)
+        self.dbs.get(number)
     }
 
     /// A database, made if need be; the caller has checked the number against its limits.
     pub fn db_mut(&mut self, number: u32) -> &mut Db<'a> {
-        self.dbs.entry(number).or_default()
+        self.dbs.get_mut(number)
     }
 
     /// The databases with keys, by number.
     pub fn dbs(&self) -> impl Iterator<Item = (u32, &Db<'a>)> {
-        self.dbs
-            .iter()
-            .filter(|(_, db)| !db.is_empty())
-            .map(|(number, db)| (*number, db))
+        self.dbs.iter().filter(|(_, db)| !db.is_empty())
     }
 
     /// The databases with keys, by number, to be changed.
     pub fn dbs_mut(&mut self) -> impl Iterator<Item = (u32, &mut Db<'a>)> {
-        self.dbs
-            .iter_mut()
-            .filter(|(_, db)| !db.is_empty())
-            .map(|(number, db)| (*number, db))
+        self.dbs.iter_mut().filter(|(_, db)| !db.is_empty())
     }
 
     /// All keys of all databases, by number.
@@ -341,23 +343,20 @@ impl<'a> Store<'a> {
     /// Number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.dbs.values().map(Db::len).sum()
+        self.dbs().map(|(_, db)| db.len()).sum()
     }
 
     /// Whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.dbs.values().all(Db::is_empty)
+        self.dbs().next().is_none()
     }
 
     /// Swaps two databases (SWAPDB).
     pub fn swap_dbs(&mut self, a: u32, b: u32) {
-        if a == b {
-            return;
+        if a != b {
+            self.dbs.swap(a, b);
         }
-        let old = (self.dbs.remove(&a), self.dbs.remove(&b));
-        self.dbs.extend(old.0.map(|db| (b, db)));
-        self.dbs.extend(old.1.map(|db| (a, db)));
     }
 
     /// Takes the keys apart into so many stores; functions and scripts stay.
@@ -391,21 +390,22 @@ impl<'a> Store<'a> {
 
     /// Moves a key to another store, in every database that has it.
     pub(crate) fn move_key(&mut self, key: &[u8], to: &mut Self) {
-        for (number, db) in &mut self.dbs {
+        for (number, db) in self.dbs.iter_mut() {
             if let Some((key, entry)) = db.remove(key) {
-                to.db_mut(*number).insert(key, entry);
+                to.db_mut(number).insert(key, entry);
             }
         }
     }
 
     /// Empties a database (FLUSHDB); gives the number of keys.
     pub fn flush_db(&mut self, number: u32) -> usize {
-        self.dbs.remove(&number).map_or(0, |db| db.len())
+        self.dbs.remove(number).len()
     }
 
     /// Empties all databases (FLUSHALL); functions and scripts stay.
     pub fn flush_all(&mut self) -> usize {
-        std::mem::take(&mut self.dbs).values().map(Db::len).sum()
+        let all = std::mem::take(&mut self.dbs).into_iter();
+        all.map(|(_, db)| db.len()).sum()
     }
 }
 

@@ -2,33 +2,30 @@
 //!
 //! ```text
 //! slots   [ (key, value) | free -> n | (key, value) | .. ]     one vector
-//! index   hash table of 8-byte buckets: hash (30 bits) . slot (34 bits)
+//! index   [ hash (30 bits) . slot (34 bits) | empty | .. ]     open addressing
 //! ```
 //!
 //! Up to [`SMALL`] entries there is no index: a look-up compares all keys, and
-//! nothing is hashed. Beyond, the index holds part of each hash, so that it grows
-//! without touching keys. Slots stay where they are while others come and go,
+//! nothing is hashed. Beyond, the index (`index.rs`) holds part of each hash, so that
+//! it grows without touching keys. Slots stay where they are while others come and go,
 //! which the order of a sorted set relies on; freed slots are used again first.
 //! Iteration goes by slot: insertion order as long as nothing was removed, and
 //! the same for the same history on every run although the hash is seeded.
 //!
-//! An entry costs its slot and 9 to 20 bytes of index, with no moment at which
+//! An entry costs its slot and 10 to 22 bytes of index, with no moment at which
 //! two copies of the entries exist.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use super::Bytes;
-use super::text::Probe;
+use super::index::Index;
 
 /// Entries without an index.
 pub(super) const SMALL: usize = 16;
 
-const SLOT_BITS: u32 = 34;
-const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
 /// No slot: the end of the list of freed ones.
 const NO_SLOT: u32 = u32::MAX;
 /// Freed slots are given back when more than three in four are free.
@@ -39,37 +36,28 @@ static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// The hash of a key, for looking it up in more than one map.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct KeyHash(u64);
+pub struct KeyHash(u32);
 
 impl KeyHash {
+    /// As many bits as an index keeps.
+    pub(super) const BITS: u32 = 30;
+
     /// Hashes a key.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
         let mut hasher = SEED.build_hasher();
         hasher.write(key);
-        KeyHash(hasher.finish() >> SLOT_BITS)
+        KeyHash((hasher.finish() >> (64 - Self::BITS)) as u32)
     }
 
-    /// Spreads 30 bits so that both ends of the word, which hashbrown uses, differ.
-    fn spread(self) -> u64 {
-        self.0 << SLOT_BITS | self.0
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Bucket(u64);
-
-impl Bucket {
-    fn new(hash: KeyHash, slot: usize) -> Self {
-        Bucket(hash.0 << SLOT_BITS | (slot as u64 & SLOT_MASK))
+    /// What [`KeyHash::bits`] gave.
+    pub(super) fn of_bits(bits: u32) -> Self {
+        KeyHash(bits)
     }
 
-    fn hash(self) -> KeyHash {
-        KeyHash(self.0 >> SLOT_BITS)
-    }
-
-    fn slot(self) -> usize {
-        (self.0 & SLOT_MASK) as usize
+    /// The hash as a number below 2^30.
+    pub(super) fn bits(self) -> u32 {
+        self.0
     }
 }
 
@@ -83,7 +71,8 @@ enum Slot<'a, V> {
 #[derive(Clone)]
 pub struct Map<'a, V> {
     slots: Vec<Slot<'a, V>>,
-    index: Option<Box<HashTable<Bucket>>>,
+    /// Without places as long as there is none.
+    index: Index,
     free: u32,
     /// A freed slot was used again.
     is_mixed: bool,
@@ -94,7 +83,7 @@ impl<V> Default for Map<'_, V> {
     fn default() -> Self {
         Map {
             slots: Vec::new(),
-            index: None,
+            index: Index::default(),
             free: NO_SLOT,
             is_mixed: false,
             len: 0,
@@ -129,7 +118,7 @@ impl<'a, V> Map<'a, V> {
 
     /// Whether slots stay where they are: no longer small.
     pub(super) fn is_indexed(&self) -> bool {
-        self.index.is_some()
+        !self.index.is_absent()
     }
 
     /// One more than the highest slot.
@@ -138,37 +127,36 @@ impl<'a, V> Map<'a, V> {
     }
 
     pub(super) fn find(&self, key: &[u8]) -> Option<usize> {
-        match &self.index {
-            Some(_) => self.find_hashed(KeyHash::of(key), key),
-            None => self.scan(key),
+        match self.is_indexed() {
+            true => self.find_hashed(KeyHash::of(key), key),
+            false => self.scan(key),
         }
     }
 
     fn scan(&self, key: &[u8]) -> Option<usize> {
-        let probe = Probe::new(key);
         self.slots
             .iter()
-            .position(|slot| matches!(slot, Slot::Full(key, _) if probe.is(key)))
+            .position(|slot| matches!(slot, Slot::Full(other, _) if other.is(key)))
     }
 
     pub(super) fn find_hashed(&self, hash: KeyHash, key: &[u8]) -> Option<usize> {
-        let Some(index) = &self.index else {
+        if !self.is_indexed() {
             return self.scan(key);
-        };
-        let probe = Probe::new(key);
-        index
-            .find(hash.spread(), |bucket| {
-                bucket.hash().0 == hash.0
-                    && matches!(self.slots.get(bucket.slot()), Some(Slot::Full(key, _)) if probe.is(key))
-            })
-            .map(|bucket| bucket.slot())
+        }
+        self.index.find(
+            hash,
+            |slot| matches!(self.slots.get(slot), Some(Slot::Full(other, _)) if other.is(key)),
+        )
     }
 
     /// The slot of the first key with this hash, which may be another key.
     pub(super) fn guess_slot(&self, hash: KeyHash) -> Option<usize> {
-        let index = self.index.as_ref()?;
-        let found = index.find(hash.spread(), |bucket| bucket.hash().0 == hash.0);
-        found.map(|bucket| bucket.slot())
+        self.index.find(hash, |_| true)
+    }
+
+    /// Looks where a hash would be in the index.
+    pub(super) fn touch_index(&self, hash: KeyHash) -> u64 {
+        self.index.touch(hash)
     }
 
     /// The entry in a slot.
@@ -206,7 +194,7 @@ impl<'a, V> Map<'a, V> {
 
     /// Inserts or replaces; gives back what was there.
     pub fn insert(&mut self, key: Bytes<'a>, value: V) -> Option<V> {
-        let hash = self.index.is_some().then(|| KeyHash::of(&key));
+        let hash = self.is_indexed().then(|| KeyHash::of(&key));
         let found = match hash {
             Some(hash) => self.find_hashed(hash, &key),
             None => self.scan(&key),
@@ -222,7 +210,7 @@ impl<'a, V> Map<'a, V> {
 
     /// Inserts a key that is not there; gives its slot.
     pub(super) fn insert_new(&mut self, hash: Option<KeyHash>, key: Bytes<'a>, value: V) -> usize {
-        if self.index.is_none() && self.len >= SMALL {
+        if !self.is_indexed() && self.len >= SMALL {
             self.build_index(self.len + 1);
         }
         let hash = self
@@ -248,32 +236,28 @@ impl<'a, V> Map<'a, V> {
             }
         };
         self.len += 1;
-        if let (Some(index), Some(hash)) = (&mut self.index, hash) {
-            index.insert_unique(hash.spread(), Bucket::new(hash, slot), |bucket| {
-                bucket.hash().spread()
-            });
+        if let Some(hash) = hash {
+            self.index.reserve(self.len - 1, 1);
+            self.index.insert(hash, slot);
         }
         slot
     }
 
     fn build_index(&mut self, capacity: usize) {
-        let mut index = HashTable::with_capacity(capacity);
+        let mut index = Index::for_entries(capacity);
         for (slot, entry) in self.slots.iter().enumerate() {
             if let Slot::Full(key, _) = entry {
-                let hash = KeyHash::of(key);
-                index.insert_unique(hash.spread(), Bucket::new(hash, slot), |bucket: &Bucket| {
-                    bucket.hash().spread()
-                });
+                index.insert(KeyHash::of(key), slot);
             }
         }
-        self.index = Some(Box::new(index));
+        self.index = index;
     }
 
     /// Removes a key.
     pub fn remove(&mut self, key: &[u8]) -> Option<(Bytes<'a>, V)> {
-        let hash = match &self.index {
-            Some(_) => KeyHash::of(key),
-            None => KeyHash(0),
+        let hash = match self.is_indexed() {
+            true => KeyHash::of(key),
+            false => KeyHash::default(),
         };
         let slot = self.find_hashed(hash, key)?;
         let removed = self.remove_slot(hash, slot);
@@ -287,15 +271,13 @@ impl<'a, V> Map<'a, V> {
             return None;
         }
         self.len -= 1;
-        let Some(index) = &mut self.index else {
+        if !self.is_indexed() {
             return match self.slots.remove(slot) {
                 Slot::Full(key, value) => Some((key, value)),
                 Slot::Free { .. } => None,
             };
-        };
-        if let Ok(bucket) = index.find_entry(hash.spread(), |bucket| bucket.slot() == slot) {
-            bucket.remove();
         }
+        self.index.remove(hash, slot);
         // A slot beyond the reach of the free list is lost until the map shrinks.
         let next = self.free;
         if let Some(free) = u32::try_from(slot).ok().filter(|slot| *slot != NO_SLOT) {
@@ -309,7 +291,7 @@ impl<'a, V> Map<'a, V> {
 
     /// Gives memory back when most slots are free; slots move, and then it says true.
     pub(super) fn shrink(&mut self) -> bool {
-        if self.index.is_none()
+        if !self.is_indexed()
             || self.slots.len() <= 4 * SMALL
             || self.len > self.slots.len() / SPARSE
         {
@@ -318,7 +300,7 @@ impl<'a, V> Map<'a, V> {
         self.slots.retain(|slot| matches!(slot, Slot::Full(..)));
         self.slots.shrink_to_fit();
         self.free = NO_SLOT;
-        self.index = None;
+        self.index = Index::default();
         if self.len > SMALL {
             self.build_index(self.len + 1);
         }
@@ -341,10 +323,10 @@ impl<'a, V> Map<'a, V> {
     /// Makes room for so many more entries, and no more than these.
     pub fn reserve(&mut self, more: usize) {
         self.slots.reserve_exact(more);
-        match &mut self.index {
-            Some(index) => index.reserve(more, |bucket| bucket.hash().spread()),
-            None if self.len + more > SMALL => self.build_index(self.len + more),
-            None => {}
+        if self.is_indexed() {
+            self.index.reserve(self.len, more);
+        } else if self.len + more > SMALL {
+            self.build_index(self.len + more);
         }
     }
 

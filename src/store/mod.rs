@@ -17,11 +17,13 @@
 //! Collections vanish when they become empty, except streams: commands call
 //! [`Db::remove_if_empty`] after they took something out.
 
+mod dbs;
 pub mod digest;
 mod fields;
 pub mod group;
 pub mod hash;
 pub mod hll;
+mod index;
 pub mod keyspace;
 pub mod list;
 pub mod map;

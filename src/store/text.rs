@@ -38,32 +38,43 @@ enum Repr<'a> {
     Growing(Box<Vec<u8>>),
 }
 
-/// A key to be looked for, in the form that most keys are stored in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Probe<'k> {
-    bytes: &'k [u8],
-    room: [u8; INLINE],
+/// Short bytes, filled up with zeros: a few words that overlap, where a copy of unknown
+/// length would be a call.
+#[inline]
+fn packed(bytes: &[u8]) -> Option<[u8; INLINE]> {
+    let len = bytes.len();
+    let mut room = [0; INLINE];
+    if len > INLINE {
+        return None;
+    }
+    if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        *room.first_chunk_mut()? = *head;
+        if let Some(middle) = bytes.get(8..).and_then(<[u8]>::first_chunk::<8>) {
+            *room.get_mut(8..)?.first_chunk_mut()? = *middle;
+        }
+        *room.get_mut(len - 8..)?.first_chunk_mut()? = *tail;
+    } else if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        *room.first_chunk_mut()? = *head;
+        *room.get_mut(len - 4..)?.first_chunk_mut()? = *tail;
+    } else {
+        for (place, byte) in room.iter_mut().zip(bytes) {
+            *place = *byte;
+        }
+    }
+    Some(room)
 }
 
-impl<'k> Probe<'k> {
-    pub(super) fn new(bytes: &'k [u8]) -> Self {
-        let mut room = [0; INLINE];
-        if let Some(room) = room.get_mut(..bytes.len()) {
-            room.copy_from_slice(bytes);
-        }
-        Probe { bytes, room }
+/// Whether these are the same bytes: for short ones a few words, where a comparison of
+/// unknown length would be a call.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
     }
-
-    /// Whether these are the bytes. Inline ones are compared as a few words: their
-    /// unused room is zero.
-    #[inline]
-    pub(super) fn is(&self, key: &Bytes<'_>) -> bool {
-        match &key.0 {
-            Repr::Inline(len, room) => usize::from(*len) == self.bytes.len() && *room == self.room,
-            Repr::Slice(bytes) => *bytes == self.bytes,
-            Repr::Owned(bytes) => **bytes == *self.bytes,
-            Repr::Growing(bytes) => **bytes == *self.bytes,
-        }
+    match a.len() {
+        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        4..=7 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        _ => a == b,
     }
 }
 
@@ -71,9 +82,7 @@ const _: () = assert!(size_of::<Bytes<'_>>() <= 24 && size_of::<Str<'_>>() <= 24
 
 impl<'a> Bytes<'a> {
     fn inline(bytes: &[u8]) -> Option<Self> {
-        let mut room = [0; INLINE];
-        room.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Bytes(Repr::Inline(bytes.len() as u8, room)))
+        Some(Bytes(Repr::Inline(bytes.len() as u8, packed(bytes)?)))
     }
 
     /// Borrows from the input; short bytes are copied into place.
@@ -97,6 +106,12 @@ impl<'a> Bytes<'a> {
             Repr::Owned(bytes) => bytes,
             Repr::Growing(bytes) => bytes,
         }
+    }
+
+    /// Whether these are the bytes.
+    #[inline]
+    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+        is_same(self.as_slice(), bytes)
     }
 
     /// The bytes, owned and ready to be edited.
@@ -388,9 +403,9 @@ mod tests {
             owned.to_mut();
             let zero = [bytes, &[0]].concat();
             for key in [Bytes::borrowed(bytes), Bytes::copied(bytes), owned] {
-                assert!(Probe::new(bytes).is(&key), "{key:?}");
-                assert!(!Probe::new(&zero).is(&key), "{key:?}");
-                assert!(!Probe::new(&text[..len + 1]).is(&key), "{key:?}");
+                assert!(key.is(bytes), "{key:?}");
+                assert!(!key.is(&zero), "{key:?}");
+                assert!(!key.is(&text[..len + 1]), "{key:?}");
             }
         }
     }

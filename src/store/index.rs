@@ -1,0 +1,141 @@
+//! The index of a [`Map`](super::Map): open addressing over words of hash and slot.
+//!
+//! ```text
+//! word = hash (30 bits) . slot (34 bits), or all ones: empty
+//! ```
+//!
+//! A hash's first place is given by its upper bits, the others follow one by one, so
+//! that a look-up reads one cache line most of the time, and one array only. At most
+//! three places in four are taken. Who removes a word closes the gap: there are no
+//! marks of words that were there.
+
+use super::KeyHash;
+
+const SLOT_BITS: u32 = 64 - KeyHash::BITS;
+const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+const EMPTY: u64 = u64::MAX;
+const LEAST: usize = 32;
+
+/// Hashes and slots; absent as long as it has no places.
+#[derive(Clone, Default)]
+pub(super) struct Index {
+    /// None, or a power of two.
+    words: Box<[u64]>,
+}
+
+fn word(hash: KeyHash, slot: usize) -> u64 {
+    u64::from(hash.bits()) << SLOT_BITS | (slot as u64 & SLOT_MASK)
+}
+
+impl Index {
+    /// An index with room for so many entries.
+    pub(super) fn for_entries(entries: usize) -> Self {
+        let places = (entries.saturating_mul(4) / 3 + 1).next_power_of_two();
+        Index {
+            words: vec![EMPTY; places.max(LEAST)].into_boxed_slice(),
+        }
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_absent(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    fn mask(&self) -> usize {
+        self.words.len().wrapping_sub(1)
+    }
+
+    /// The first place of a hash.
+    fn home(&self, hash: KeyHash) -> usize {
+        let bits = self.words.len().trailing_zeros();
+        // An index of more places than hashes crowds; it stays right.
+        let first = u64::from(hash.bits()) << bits.min(SLOT_BITS - 1) >> KeyHash::BITS;
+        first as usize & self.mask()
+    }
+
+    /// Reads the first place of a hash, so that it is in the cache.
+    pub(super) fn touch(&self, hash: KeyHash) -> u64 {
+        self.words.get(self.home(hash)).copied().unwrap_or(EMPTY)
+    }
+
+    /// The slot with this hash that is the one.
+    pub(super) fn find(&self, hash: KeyHash, is: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut at = self.home(hash);
+        let wanted = u64::from(hash.bits());
+        loop {
+            let word = *self.words.get(at)?;
+            if word >> SLOT_BITS == wanted && word != EMPTY {
+                let slot = (word & SLOT_MASK) as usize;
+                if is(slot) {
+                    return Some(slot);
+                }
+            } else if word == EMPTY {
+                return None;
+            }
+            at = (at + 1) & self.mask();
+        }
+    }
+
+    /// Makes room for `more` beside the `entries` that there are.
+    pub(super) fn reserve(&mut self, entries: usize, more: usize) {
+        let wanted = entries.saturating_add(more);
+        if wanted <= self.words.len() / 4 * 3 {
+            return;
+        }
+        let old = std::mem::replace(self, Index::for_entries(wanted));
+        for word in old.words.iter().filter(|word| **word != EMPTY) {
+            self.insert(hash_of(*word), (*word & SLOT_MASK) as usize);
+        }
+    }
+
+    /// Puts a slot in that is not there; there is room.
+    pub(super) fn insert(&mut self, hash: KeyHash, slot: usize) {
+        let mut at = self.home(hash);
+        let mask = self.mask();
+        while let Some(place) = self.words.get_mut(at) {
+            if *place == EMPTY {
+                *place = word(hash, slot);
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Takes a slot out.
+    pub(super) fn remove(&mut self, hash: KeyHash, slot: usize) {
+        let gone = word(hash, slot);
+        let mask = self.mask();
+        let mut at = self.home(hash);
+        loop {
+            match self.words.get(at) {
+                Some(&found) if found == gone => break,
+                Some(&EMPTY) | None => return,
+                Some(_) => at = (at + 1) & mask,
+            }
+        }
+        // Those behind move up unless that puts them before their first place.
+        let mut gap = at;
+        loop {
+            at = (at + 1) & mask;
+            let Some(&next) = self.words.get(at) else {
+                return;
+            };
+            if next == EMPTY {
+                break;
+            }
+            let home = self.home(hash_of(next));
+            let is_movable = (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask);
+            if is_movable && let Some(place) = self.words.get_mut(gap) {
+                *place = next;
+                gap = at;
+            }
+        }
+        if let Some(place) = self.words.get_mut(gap) {
+            *place = EMPTY;
+        }
+    }
+}
+
+fn hash_of(word: u64) -> KeyHash {
+    KeyHash::of_bits((word >> SLOT_BITS) as u32)
+}
