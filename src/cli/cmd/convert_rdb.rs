@@ -402,7 +402,7 @@ impl Job<'_> {
             .write(&mut output)
             .map_err(|error| blame(error, log.name(), &name))?;
         let exit = if replayed.exact { Exit::Done } else { Exit::No };
-        self.finish(
+        let result = self.finish(
             log.name(),
             output,
             options,
@@ -412,7 +412,13 @@ impl Job<'_> {
                 exit,
                 rewritten: self.rewrites.then_some(rewritten),
             },
-        )
+        );
+        if !self.is_one_of_several {
+            // The program ends: the system takes the memory back faster than each value gives
+            // its own.
+            std::mem::forget(replayed.replayer);
+        }
+        result
     }
 
     /// How a log becomes what is wanted.

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &VerifyArgs, pipeline: Pipeline, printer: &Printer) -> R
     }
     report.is_single = args.inputs.len() == 1 && inputs.len() <= 1;
     match inputs.as_slice() {
-        [only] => report.input(&check(args, only, pipeline, printer))?,
+        [only] => report.input(&check(args, only, pipeline, true, printer))?,
         several => {
             let checked: Vec<_> = rayon::ThreadPoolBuilder::new()
                 .num_threads(pipeline.jobs().get())
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &VerifyArgs, pipeline: Pipeline, printer: &Printer) -> R
                 .install(|| {
                     several
                         .par_iter()
-                        .map(|input| check(args, input, Pipeline::default(), printer))
+                        .map(|input| check(args, input, Pipeline::default(), false, printer))
                         .collect()
                 });
             checked
@@ -75,7 +75,13 @@ impl Checked {
     }
 }
 
-fn check(args: &VerifyArgs, input: &Expanded, pipeline: Pipeline, printer: &Printer) -> Checked {
+fn check(
+    args: &VerifyArgs,
+    input: &Expanded,
+    pipeline: Pipeline,
+    is_only: bool,
+    printer: &Printer,
+) -> Checked {
     let name = display_path(&input.path);
     let opened = match args.input_args.open(input) {
         Ok(opened) => opened,
@@ -86,6 +92,7 @@ fn check(args: &VerifyArgs, input: &Expanded, pipeline: Pipeline, printer: &Prin
     let options = VerifyOptions {
         shallow: args.shallow,
         pipeline,
+        ends_after: is_only,
     };
     let mut report = |finding| findings.push(finding);
     let verified = match opened {
