@@ -11,7 +11,7 @@
 //! | set | [`Map`] without values | `set.rs` |
 //! | sorted set | [`Map`] to scores, order built when first asked for | `zset.rs`, `order.rs` |
 //! | hash | [`Map`] to values with deadlines | `hash.rs` |
-//! | stream | B-tree by id, groups, IDMP | `stream.rs`, `group.rs` |
+//! | stream | B-tree by id, fields in one piece, groups, IDMP | `stream.rs`, `fields.rs`, `group.rs` |
 //! | array, vector set, module | sparse B-tree, [`Map`], raw bytes | `other.rs` |
 //!
 //! Collections vanish when they become empty, except streams: commands call
