@@ -118,7 +118,8 @@ pub struct Replayed<'a> {
     pub stopped: bool,
     /// Transactions without their EXEC, and cut records, left out as servers do.
     pub dropped_tails: u64,
-    /// Where a record begins in such a tail that shows it to be damage, see [`End::hidden_record`].
+    /// Where a record begins in such a tail that shows it to be damage, see
+    /// [`End::hidden_record`](crate::aof::End::hidden_record).
     pub hidden_record: Option<u64>,
     /// Empty collections and module aux records of RDBs that were left out.
     pub left_out: u64,
