@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use rdbkit::model::sink::ModuleField;
 use rdbkit::model::stream::{Consumer, Group, Idmp, Pending, Producer, StreamId, StreamState};
-use rdbkit::ops::aof_write::write_records;
+use rdbkit::ops::aof_write::{write_and_survey, write_records};
 use rdbkit::ops::export_store::export_entry;
 use rdbkit::ops::rdb_write::{Form, WriteOptions, survey_rdb, write_rdb};
 use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
@@ -296,6 +296,12 @@ proptest! {
             let mut report = |finding| panic!("{target}: {finding}");
             let (log, written) =
                 write_records(&mut reader, &options, &survey, Vec::new(), &mut report).unwrap();
+            let mut reader = RdbReader::from_slice(&source);
+            let at_once = write_and_survey(&mut reader, &options, Vec::new(), &mut report);
+            let (same_log, same_written, same_survey) = at_once.unwrap();
+            prop_assert!(same_log == log && same_written == written, "{}", target);
+            prop_assert_eq!(&same_survey.losses, &survey.losses, "{}", target);
+            prop_assert_eq!(&same_survey.modules, &survey.modules, "{}", target);
             let expected = expected(&model, &lost, target);
             let (after, commands) = replay(&log, target);
             prop_assert_eq!(commands, written.commands, "{}", target);

@@ -11,14 +11,11 @@ use std::io;
 
 use super::resp::encode_record_into;
 use super::rewrite::CommandEncoder;
+use crate::bytes::sink::Chunks;
 use crate::error::Result;
 use crate::model::sink::KeyHead;
 use crate::rdb::Target;
 use crate::rdb::value_writer::{ValueWriter, tell};
-use crate::rdb::writer::cannot_write;
-
-/// How much is gathered before the sink is called.
-const CHUNK_BYTES: usize = 128 * 1024;
 
 /// Writes a log of commands for a release to any sink.
 ///
@@ -49,9 +46,8 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// ```
 #[derive(Debug)]
 pub struct AofWriter<W> {
-    sink: W,
+    out: Chunks<W>,
     target: &'static Target,
-    buffer: Vec<u8>,
     encoder: CommandEncoder,
     /// Those of one key.
     gathered: Vec<u8>,
@@ -65,9 +61,8 @@ impl<W: io::Write> AofWriter<W> {
     #[must_use]
     pub fn new(sink: W, target: &'static Target, now_ms: i64) -> Self {
         AofWriter {
-            sink,
+            out: Chunks::new(sink),
             target,
-            buffer: Vec::with_capacity(CHUNK_BYTES),
             encoder: CommandEncoder::new(target, now_ms),
             gathered: Vec::new(),
             db: None,
@@ -92,9 +87,8 @@ impl<W: io::Write> AofWriter<W> {
     /// # Errors
     /// The sink's.
     pub fn command<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Result<()> {
-        encode_record_into(args, &mut self.buffer);
         self.commands += 1;
-        self.progress()
+        self.out.encode(|out| encode_record_into(args, out))
     }
 
     /// Writes a function library; `false` if the release has none.
@@ -105,9 +99,9 @@ impl<W: io::Write> AofWriter<W> {
         if !self.target.has_functions() {
             return Ok(false);
         }
-        encode_function(code, &mut self.buffer);
         self.commands += 1;
-        self.progress().map(|()| true)
+        self.out.encode(|out| encode_function(code, out))?;
+        Ok(true)
     }
 
     /// Writes a script of the cache; `false` if the release keeps none in its files.
@@ -118,9 +112,9 @@ impl<W: io::Write> AofWriter<W> {
         if !self.target.has_scripts() {
             return Ok(false);
         }
-        encode_script(body, &mut self.buffer);
         self.commands += 1;
-        self.progress().map(|()| true)
+        self.out.encode(|out| encode_script(body, out))?;
+        Ok(true)
     }
 
     /// Selects a database, unless it is.
@@ -183,34 +177,15 @@ impl<W: io::Write> AofWriter<W> {
     /// The sink's.
     pub fn raw(&mut self, encoded: &[u8], commands: u64) -> Result<()> {
         self.commands += commands;
-        if encoded.len() < CHUNK_BYTES {
-            self.buffer.extend_from_slice(encoded);
-            return self.progress();
-        }
-        self.flush_buffer()?;
-        self.sink.write_all(encoded).map_err(cannot_write)
-    }
-
-    fn progress(&mut self) -> Result<()> {
-        match self.buffer.len() < CHUNK_BYTES {
-            true => Ok(()),
-            false => self.flush_buffer(),
-        }
-    }
-
-    fn flush_buffer(&mut self) -> Result<()> {
-        self.sink.write_all(&self.buffer).map_err(cannot_write)?;
-        self.buffer.clear();
-        Ok(())
+        self.out.put(encoded)
     }
 
     /// Writes what is left, and gives the sink back. The sink is not flushed.
     ///
     /// # Errors
     /// The sink's.
-    pub fn finish(mut self) -> Result<W> {
-        self.flush_buffer()?;
-        Ok(self.sink)
+    pub fn finish(self) -> Result<W> {
+        self.out.finish()
     }
 }
 

@@ -379,18 +379,61 @@ pub fn encode_record_into<A: AsRef<[u8]>>(args: &[A], out: &mut Vec<u8>) {
 
 /// Appends what a record of so many arguments begins with.
 pub(crate) fn encode_argc_into(argc: usize, out: &mut Vec<u8>) {
-    out.push(b'*');
-    out.extend_from_slice(itoa::Buffer::new().format(argc).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    encode_header_into(b'*', argc, out);
 }
 
 /// Appends one argument of a record.
+#[inline]
 pub(crate) fn encode_arg_into(arg: &[u8], out: &mut Vec<u8>) {
-    out.push(b'$');
-    out.extend_from_slice(itoa::Buffer::new().format(arg.len()).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    encode_header_into(b'$', arg.len(), out);
     out.extend_from_slice(arg);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Digits and the end of the line for n of up to three digits, behind room for the prefix; in
+/// the last byte how many bytes these are.
+static SHORT_HEADERS: [u64; 1000] = {
+    let mut headers = [0; 1000];
+    let mut n = 0;
+    while n < headers.len() {
+        let mut header = [0; 8];
+        let digits = match n {
+            0..10 => 1,
+            10..100 => 2,
+            _ => 3,
+        };
+        let (mut at, mut left) = (digits, n);
+        while at > 0 {
+            header[at] = b'0' + (left % 10) as u8;
+            left /= 10;
+            at -= 1;
+        }
+        header[digits + 1] = b'\r';
+        header[digits + 2] = b'\n';
+        header[7] = digits as u8 + 3;
+        headers[n] = u64::from_le_bytes(header);
+        n += 1;
+    }
+    headers
+};
+
+/// Appends a header line.
+#[inline]
+fn encode_header_into(prefix: u8, n: usize, out: &mut Vec<u8>) {
+    match SHORT_HEADERS.get(n) {
+        // Eight bytes at once and a step back: there are several headers to each element of a
+        // value, and lengths that are not known beforehand are copied by a call.
+        Some(header) => {
+            let end = out.len() + (header >> 56) as usize;
+            out.extend_from_slice(&(header | u64::from(prefix)).to_le_bytes());
+            out.truncate(end);
+        }
+        None => {
+            out.push(prefix);
+            out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
 }
 
 #[cfg(test)]

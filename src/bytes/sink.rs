@@ -156,6 +156,17 @@ impl OutputFile {
         matches!(self.destination, Destination::Temporary(_))
     }
 
+    /// Whether nobody gets the bytes before [`OutputFile::commit`], so that what was written
+    /// can be taken back by dropping this: a file does not have its name yet, and nobody reads
+    /// the null device.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        match &self.destination {
+            Destination::Temporary(_) => true,
+            Destination::Straight(writer) => is_null_device(writer.get_ref()),
+        }
+    }
+
     /// Writes all of `bytes`, with an error that names the output.
     ///
     /// # Errors
@@ -237,6 +248,90 @@ impl fmt::Debug for OutputFile {
             .field("written", &self.written)
             .finish_non_exhaustive()
     }
+}
+
+fn is_null_device(file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
+        let device = |metadata: Metadata| {
+            let is_device = metadata.file_type().is_char_device();
+            is_device.then(|| metadata.rdev())
+        };
+        let null = fs::metadata("/dev/null").ok().and_then(device);
+        null.is_some() && file.metadata().ok().and_then(device) == null
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        false
+    }
+}
+
+/// Gathers small pieces, so that a sink is called for 128 KiB at a time.
+#[derive(Debug)]
+pub(crate) struct Chunks<W> {
+    sink: W,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> Chunks<W> {
+    const CHUNK_BYTES: usize = 128 * 1024;
+
+    pub(crate) fn new(sink: W) -> Self {
+        Chunks {
+            sink,
+            buffer: Vec::with_capacity(Self::CHUNK_BYTES),
+        }
+    }
+
+    pub(crate) fn sink_mut(&mut self) -> &mut W {
+        &mut self.sink
+    }
+
+    /// Adds a piece that is encoded straight into the buffer.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub(crate) fn encode(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        encode(&mut self.buffer);
+        match self.buffer.len() < Self::CHUNK_BYTES {
+            true => Ok(()),
+            false => self.flush(),
+        }
+    }
+
+    /// Adds a piece; a large one is not copied.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() < Self::CHUNK_BYTES {
+            return self.encode(|buffer| buffer.extend_from_slice(bytes));
+        }
+        self.flush()?;
+        self.sink.write_all(bytes).map_err(cannot_write)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.sink.write_all(&self.buffer).map_err(cannot_write)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes what is left, and gives the sink back, which is not flushed.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub(crate) fn finish(mut self) -> Result<W> {
+        self.flush()?;
+        Ok(self.sink)
+    }
+}
+
+#[cold]
+pub(crate) fn cannot_write(source: io::Error) -> Error {
+    Error::io("cannot write", source)
 }
 
 /// Counts what goes to a sink.

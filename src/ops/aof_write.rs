@@ -14,11 +14,12 @@ use super::export_store::value_type;
 use super::losses;
 use super::pipeline::Pipe;
 use super::rdb_write::{
-    Form, Part, Survey, WriteOptions, Written, each_part, export_whole, write_rdb, write_store,
+    Form, Part, Pass, Survey, WriteOptions, Written, each_part, export_whole, write_rdb,
+    write_store,
 };
 use crate::aof::AofWriter;
 use crate::aof::command_writer::{encode_function, encode_script};
-use crate::error::{Error, Flaw, Result};
+use crate::error::{Error, ErrorKind, Flaw, Result};
 use crate::rdb::{Item, RdbString};
 use crate::report::Finding;
 use crate::store::Store;
@@ -39,10 +40,35 @@ pub fn write_records<W: io::Write>(
         return write_rdb(reader, options, survey, sink, report);
     };
     let mut log = AofWriter::new(sink, options.target, now_ms);
-    let written = each_part(reader, options, false, report, |batch| {
+    let written = each_part(reader, options, Pass::Writes, report, |batch| {
         part(&mut log, batch)
     })?;
     finish(log, written)
+}
+
+/// Writes the records of an RDB as commands and finds out on the way what is lost: for a sink
+/// whose bytes nobody gets before the caller has judged that. Otherwise as [`write_records`].
+///
+/// # Errors
+/// As [`write_records`]; options that ask for no commands.
+pub fn write_and_survey<W: io::Write>(
+    reader: &mut impl Pipe,
+    options: &WriteOptions,
+    sink: W,
+    report: &mut dyn FnMut(Finding),
+) -> Result<(W, Written, Survey)> {
+    let Form::Commands { now_ms } = options.form else {
+        let what = "an RDB is surveyed before it is written";
+        return Err(Error::new(ErrorKind::Internal(what)));
+    };
+    let mut log = AofWriter::new(sink, options.target, now_ms);
+    let mut survey = Survey::default();
+    let written = each_part(reader, options, Pass::WritesAndSurveys, report, |batch| {
+        survey.merge(&mut batch.survey);
+        part(&mut log, batch)
+    })?;
+    let (sink, written) = finish(log, written)?;
+    Ok((sink, written, survey))
 }
 
 /// Writes a keyspace in the form that the options say; what its survey found to be lost is left

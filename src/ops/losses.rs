@@ -39,13 +39,26 @@ pub(crate) struct KeyPlace<'k> {
 }
 
 /// The kind of a key that is lost as a whole.
+#[inline]
 pub(crate) fn lost_key(record: &Record<'_>, options: &WriteOptions) -> Result<Option<Loss>> {
+    let value_type = record.value_type();
+    if is_always_carried(value_type) {
+        return Ok(None);
+    }
     let module = match record.value() {
         Value::Module(module) => Some(module.id()?),
         _ => None,
     };
     let is_vector_set = module.is_some_and(|id| id.name() == vectorset::MODULE_NAME);
-    Ok(lost_type(record.value_type(), is_vector_set, options))
+    Ok(lost_type(value_type, is_vector_set, options))
+}
+
+/// Whether every release has the type.
+fn is_always_carried(value_type: ValueType) -> bool {
+    matches!(
+        value_type,
+        ValueType::String | ValueType::List | ValueType::Set | ValueType::Zset | ValueType::Hash
+    )
 }
 
 /// The kind of a keyspace's key that is lost as a whole.
@@ -95,6 +108,10 @@ pub(crate) fn of_record(
     let has_eviction_data = record.idle_s.is_some() || record.freq.is_some();
     if has_eviction_data && !target.has_eviction_data() {
         losses.note(Note::EvictionData, 1);
+    }
+    let value_type = record.value_type();
+    if is_always_carried(value_type) && value_type != ValueType::Hash {
+        return Ok(true);
     }
     match record.value() {
         // What the target reads as it is keeps its deadlines.
@@ -168,7 +185,9 @@ pub(crate) fn of_record_as_commands(
     if has_eviction_data && target.has_eviction_data() {
         losses.note(Note::EvictionData, 1);
     }
-    if let Value::Stream(stream) = record.value() {
+    if record.value_type() == ValueType::Stream
+        && let Value::Stream(stream) = record.value()
+    {
         times_of_consumers(&stream.state()?, target, losses);
     }
     Ok(())

@@ -1,5 +1,11 @@
-//! The first look at a dataset that becomes an RDB: what its target has no place for, how many
-//! keys each database will have, which modules a server needs.
+//! The look at all of a dataset that is written for a server: what its target has no place
+//! for, how many keys each database will have, which modules a server needs.
+//!
+//! It is the first of two passes, since nothing may be written if data would be lost, and an
+//! RDB says ahead how many keys a database has. Commands whose reader gets none of them
+//! before the survey is judged ([`OutputFile::is_withheld`](crate::bytes::sink::OutputFile::is_withheld))
+//! are written and surveyed in one pass, see
+//! [`write_and_survey`](super::aof_write::write_and_survey).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,6 +15,7 @@ use super::pipeline::{Pipe, Work};
 use super::rdb_write::WriteOptions;
 use super::selected::{is_entry_selected, is_selected};
 use crate::error::{Error, ErrorKind, Result, escape_key};
+use crate::model::ValueType;
 use crate::model::loss::{Loss, Losses, Note};
 use crate::rdb::object::Value;
 use crate::rdb::target::SlotHints;
@@ -29,7 +36,7 @@ pub struct DbCount {
 pub struct Survey {
     /// What the target cannot carry.
     pub losses: Losses,
-    /// Keys that will be written, by database.
+    /// Keys that will be written, by database; not of a log of commands.
     pub dbs: BTreeMap<u32, DbCount>,
     /// Modules that a server needs for the file, with their encoding versions, and how many
     /// values and aux records each has.
@@ -39,7 +46,7 @@ pub struct Survey {
 }
 
 impl Survey {
-    fn merge(&mut self, part: &mut Survey) {
+    pub(super) fn merge(&mut self, part: &mut Survey) {
         self.losses.merge(&part.losses);
         for (db, count) in &part.dbs {
             let sum = self.dbs.entry(*db).or_default();
@@ -103,12 +110,7 @@ fn describe(losses: &Losses) -> String {
 /// A broken frame, or a value that had to be looked at and is broken.
 pub fn survey_rdb(reader: &mut impl Pipe, options: &WriteOptions) -> Result<Survey> {
     let mut survey = Survey::default();
-    let make = || Surveyor {
-        options,
-        part: Survey::default(),
-        scratch: Scratch::new(),
-        key_scratch: Vec::new(),
-    };
+    let make = || Surveyor::new(options);
     reader.pipe(options.pipeline, make, |part| {
         survey.merge(part);
         Ok(())
@@ -116,11 +118,22 @@ pub fn survey_rdb(reader: &mut impl Pipe, options: &WriteOptions) -> Result<Surv
     Ok(survey)
 }
 
-struct Surveyor<'o> {
+pub(super) struct Surveyor<'o> {
     options: &'o WriteOptions,
     part: Survey,
     scratch: Scratch,
     key_scratch: Vec<u8>,
+}
+
+impl<'o> Surveyor<'o> {
+    pub(super) fn new(options: &'o WriteOptions) -> Self {
+        Surveyor {
+            options,
+            part: Survey::default(),
+            scratch: Scratch::new(),
+            key_scratch: Vec::new(),
+        }
+    }
 }
 
 impl Work for Surveyor<'_> {
@@ -217,9 +230,14 @@ impl Surveyor<'_> {
     }
 
     fn look_at(&mut self, record: &Record<'_>) -> Result<()> {
-        if !is_selected(&self.options.selection, record, &mut self.key_scratch)? {
-            return Ok(());
+        match is_selected(&self.options.selection, record, &mut self.key_scratch)? {
+            true => self.count(record),
+            false => Ok(()),
         }
+    }
+
+    /// Counts a record that is selected.
+    pub(super) fn count(&mut self, record: &Record<'_>) -> Result<()> {
         let key = record.key_bytes(&mut self.key_scratch)?;
         let db = record.db;
         let part = &mut self.part;
@@ -236,8 +254,12 @@ impl Surveyor<'_> {
                 .map_err(|error| error.in_key(db, key))?;
         }
         if arrives {
-            part.key(db, record.expire_at_ms.is_some_and(|at| at != -1));
-            if let Value::Module(module) = record.value()
+            // Nothing in a log of commands says how many keys there are.
+            if !self.options.writes_commands() {
+                part.key(db, record.expire_at_ms.is_some_and(|at| at != -1));
+            }
+            if record.value_type() == ValueType::Module
+                && let Value::Module(module) = record.value()
                 && module.id()?.name() != vectorset::MODULE_NAME
             {
                 let id = module.id()?;

@@ -34,8 +34,8 @@ use crate::num::Flavor;
 use crate::rdb::constants::Opcode;
 use crate::rdb::dialect::Dialect;
 use crate::rdb::length::encode_length;
-use crate::rdb::object::Value;
 use crate::rdb::object::encode::negative_zero_would_vanish;
+use crate::rdb::object::{StringValue, Value};
 use crate::rdb::string::{encode_raw, encode_stored};
 use crate::rdb::target::SlotHints;
 use crate::rdb::{
@@ -46,6 +46,7 @@ use crate::select::Selection;
 use crate::store::{Entry, Store};
 
 pub use super::form::Form;
+use super::rdb_survey::Surveyor;
 pub use super::rdb_survey::{DbCount, Survey, survey_rdb, survey_store};
 
 /// What to write and how.
@@ -217,7 +218,9 @@ pub fn write_rdb<W: io::Write>(
     let writer = RdbWriter::new(sink, options.target)?;
     let mut file = FileWriter::new(writer, &survey.dbs);
     file.head(options, &survey.aux)?;
-    let written = each_part(reader, options, false, report, |part| file.part(part))?;
+    let written = each_part(reader, options, Pass::Writes, report, |part| {
+        file.part(part)
+    })?;
     let sink = file.writer.finish()?;
     Ok((sink, written))
 }
@@ -233,7 +236,7 @@ pub fn copy_rdb<W: io::Write>(
     report: &mut dyn FnMut(Finding),
 ) -> Result<(W, Written)> {
     let mut writer = RdbWriter::headless(sink, options.target);
-    let written = each_part(reader, options, true, report, |part| {
+    let written = each_part(reader, options, Pass::Keeps, report, |part| {
         if part.has_no_checksum {
             writer.without_checksum();
         }
@@ -243,19 +246,30 @@ pub fn copy_rdb<W: io::Write>(
     Ok((sink, written))
 }
 
+/// What a pass over a file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// The file stays as it is.
+    Keeps,
+    /// What was surveyed is written.
+    Writes,
+    /// What was not is surveyed, too.
+    WritesAndSurveys,
+}
+
 /// Makes parts of a file and passes them on; fails in the end if a key stands twice.
 pub(super) fn each_part(
     reader: &mut impl Pipe,
     options: &WriteOptions,
-    keeps: bool,
+    pass: Pass,
     report: &mut dyn FnMut(Finding),
-    mut emit: impl FnMut(&Part) -> Result<()>,
+    mut emit: impl FnMut(&mut Part) -> Result<()>,
 ) -> Result<Written> {
     let start = reader.offset();
     let mut written = Written::default();
     let mut keys = KeySet::new(options.pipeline.keyset_bytes(), None);
     let marker = KeyMarker::new(&keys, reader);
-    let make = || Copier::new(options, keeps, marker.clone());
+    let make = || Copier::new(options, pass, marker.clone());
     reader.pipe(options.pipeline, make, |part: &mut Part| {
         written.add(&part.written);
         for &(hash, mark) in &part.ledger.keys {
@@ -330,7 +344,7 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
         Ok(())
     }
 
-    fn part(&mut self, part: &Part) -> Result<()> {
+    fn part(&mut self, part: &mut Part) -> Result<()> {
         let mut start = 0;
         for &(at, db) in &part.marks {
             self.writer.raw(&part.bytes[start..at])?;
@@ -352,6 +366,7 @@ pub(super) struct Part {
     pub(super) marks: Vec<(usize, u32)>,
     pub(super) written: Written,
     pub(super) ledger: Ledger,
+    pub(super) survey: Survey,
     has_no_checksum: bool,
 }
 
@@ -364,6 +379,9 @@ pub(super) struct Copier<'o> {
     /// What makes commands, if those are written.
     commands: Option<CommandEncoder>,
     checks: ValueChecks,
+    /// What was found in the value in hand.
+    found: Ledger,
+    surveyor: Option<Surveyor<'o>>,
     part: Part,
     /// The database that the items in hand belong to.
     db: u32,
@@ -372,10 +390,10 @@ pub(super) struct Copier<'o> {
 }
 
 impl<'o> Copier<'o> {
-    fn new(options: &'o WriteOptions, keeps: bool, marker: KeyMarker) -> Self {
+    fn new(options: &'o WriteOptions, pass: Pass, marker: KeyMarker) -> Self {
         Copier {
             options,
-            keeps,
+            keeps: pass == Pass::Keeps,
             marker,
             encoder: RecordEncoder::new(options.target, options.encodings),
             commands: match options.form {
@@ -383,6 +401,8 @@ impl<'o> Copier<'o> {
                 Form::Rdb | Form::Base => None,
             },
             checks: ValueChecks::for_loader(options.target),
+            found: Ledger::default(),
+            surveyor: (pass == Pass::WritesAndSurveys).then(|| Surveyor::new(options)),
             part: Part::default(),
             db: 0,
             scratch: Scratch::new(),
@@ -415,6 +435,9 @@ impl Work for Copier<'_> {
             let code = code.map_err(|flaw| Error::new(flaw.into()));
             code.and_then(checked_library_name)
                 .map_err(|error| error.at_offset(span.start))?;
+        }
+        if let (Some(surveyor), false) = (&mut self.surveyor, matches!(item, Item::Key(_))) {
+            surveyor.item(item, bytes, span)?;
         }
         match item {
             Item::Key(record) => self.record(record, bytes),
@@ -454,6 +477,9 @@ impl Work for Copier<'_> {
         empty.ledger.keys.clear();
         empty.written = Written::default();
         empty.has_no_checksum = false;
+        if let Some(surveyor) = &mut self.surveyor {
+            self.part.survey = surveyor.take(None);
+        }
         std::mem::replace(&mut self.part, empty)
     }
 }
@@ -551,12 +577,16 @@ impl Copier<'_> {
             self.part.written.left_out += 1;
             return Ok(());
         }
-        if !self.keeps && losses::lost_key(record, options)?.is_some() {
+        let is_lost = !self.keeps && losses::lost_key(record, options)?.is_some();
+        if !is_lost && !options.no_check {
+            self.check(record)?;
+        }
+        if let Some(surveyor) = &mut self.surveyor {
+            surveyor.count(record)?;
+        }
+        if is_lost {
             self.part.written.lost += 1;
             return Ok(());
-        }
-        if !options.no_check {
-            self.check(record)?;
         }
         let part = &mut self.part;
         if self.keeps {
@@ -573,16 +603,27 @@ impl Copier<'_> {
             Err(_) => error,
         };
         if let Some(commands) = &mut self.commands {
-            export(
-                record,
-                options,
-                &mut self.scratch,
-                &mut self.key_scratch,
-                commands,
-            )?;
-            let count = commands
-                .take(&mut part.bytes)
-                .map_err(|error| key_of(error, &mut self.key_scratch))?;
+            commands.lend(std::mem::take(&mut part.bytes));
+            let told = match StringValue::of(record).filter(|_| record.key_meta.is_none()) {
+                Some(string) => record.key_bytes(&mut self.key_scratch).and_then(|key| {
+                    let text = string.text(&mut self.scratch);
+                    let text = text.map_err(|error| error.in_key(record.db, key));
+                    text.map(|text| commands.plain_string(key, text, record.expire_at_ms))
+                }),
+                None => export(
+                    record,
+                    options,
+                    &mut self.scratch,
+                    &mut self.key_scratch,
+                    commands,
+                )
+                .and_then(|()| {
+                    let ended = commands.end();
+                    ended.map_err(|error| key_of(error, &mut self.key_scratch))
+                }),
+            };
+            part.bytes = commands.reclaim();
+            let count = told?;
             part.written.commands += count;
             match count {
                 0 => part.written.empty += 1,
@@ -646,10 +687,12 @@ impl Copier<'_> {
             let error = Error::new(ErrorKind::Damaged { what }).at_offset(record.offset);
             return Err(error.in_key(record.db, key));
         }
-        let mut ledger = Ledger::default();
-        self.checks.check(record, key, &mut ledger);
+        self.checks.check(record, key, &mut self.found);
+        if self.found.is_empty() {
+            return Ok(());
+        }
         let mut is_damaged = false;
-        for finding in ledger.drain_findings() {
+        for finding in self.found.drain_findings() {
             if finding.level == Level::Error {
                 is_damaged = true;
                 self.part.ledger.add(finding);

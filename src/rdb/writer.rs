@@ -16,12 +16,10 @@ use super::string::StringEncoder;
 use super::target::{Encodings, Target};
 use super::value_writer::{ValueWriter, tell};
 use crate::bytes::crc64::Crc64;
-use crate::error::{Error, Result};
+use crate::bytes::sink::{Chunks, cannot_write};
+use crate::error::Result;
 use crate::model::sink::{KeyHead, ModuleField};
 use crate::num::Flavor;
-
-/// What is gathered before the sink is called.
-const CHUNK_BYTES: usize = 128 * 1024;
 
 /// Writes an RDB for a release to any sink.
 ///
@@ -57,10 +55,8 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// ```
 #[derive(Debug)]
 pub struct RdbWriter<W> {
-    sink: W,
+    out: Chunks<Hashed<W>>,
     target: &'static Target,
-    crc: Option<Crc64>,
-    buffer: Vec<u8>,
     strings: StringEncoder,
     db: Option<u32>,
     encodings: Encodings,
@@ -83,10 +79,11 @@ impl<W: io::Write> RdbWriter<W> {
     /// Begins a file whose magic is copied with the rest.
     pub(crate) fn headless(sink: W, target: &'static Target) -> Self {
         RdbWriter {
-            sink,
+            out: Chunks::new(Hashed {
+                sink,
+                crc: Some(Crc64::new()),
+            }),
             target,
-            crc: Some(Crc64::new()),
-            buffer: Vec::with_capacity(CHUNK_BYTES),
             strings: StringEncoder::default(),
             db: None,
             encodings: Encodings::Default,
@@ -109,7 +106,7 @@ impl<W: io::Write> RdbWriter<W> {
 
     /// Stores 0 for the checksum, as a server with `rdbchecksum no` does.
     pub fn without_checksum(&mut self) {
-        self.crc = None;
+        self.out.sink_mut().crc = None;
     }
 
     /// Writes the facts that a server of the release says first: its number, and its word size.
@@ -131,10 +128,12 @@ impl<W: io::Write> RdbWriter<W> {
         if !self.target.has_aux() {
             return Ok(());
         }
-        self.buffer.push(Opcode::AUX.0);
-        self.strings.encode(name, &mut self.buffer);
-        self.strings.encode(value, &mut self.buffer);
-        self.progress()
+        let strings = &mut self.strings;
+        self.out.encode(|out| {
+            out.push(Opcode::AUX.0);
+            strings.encode(name, out);
+            strings.encode(value, out);
+        })
     }
 
     /// Writes a function library, unless the release has none.
@@ -145,9 +144,11 @@ impl<W: io::Write> RdbWriter<W> {
         if !self.target.has_functions() {
             return Ok(());
         }
-        self.buffer.push(Opcode::FUNCTION2.0);
-        self.strings.encode(code, &mut self.buffer);
-        self.progress()
+        let strings = &mut self.strings;
+        self.out.encode(|out| {
+            out.push(Opcode::FUNCTION2.0);
+            strings.encode(code, out);
+        })
     }
 
     /// Writes what a module stored beside the keys; `false` if that is no module's name, or the
@@ -166,14 +167,17 @@ impl<W: io::Write> RdbWriter<W> {
         let Some(ModuleId(id)) = id else {
             return Ok(false);
         };
-        self.buffer.push(Opcode::MODULE_AUX.0);
-        encode_length(id, &mut self.buffer);
-        let when = ModuleField::Uint(when);
-        for item in std::iter::once(&when).chain(items) {
-            encode_item(item, &mut self.strings, &mut self.buffer);
-        }
-        encode_length(module_opcode::EOF, &mut self.buffer);
-        self.progress().map(|()| true)
+        let strings = &mut self.strings;
+        self.out.encode(|out| {
+            out.push(Opcode::MODULE_AUX.0);
+            encode_length(id, out);
+            let when = ModuleField::Uint(when);
+            for item in std::iter::once(&when).chain(items) {
+                encode_item(item, strings, out);
+            }
+            encode_length(module_opcode::EOF, out);
+        })?;
+        Ok(true)
     }
 
     /// Writes a key with a value of the caller's own; `false` if it has no elements, which
@@ -210,9 +214,10 @@ impl<W: io::Write> RdbWriter<W> {
         if self.db.replace(db) == Some(db) {
             return Ok(());
         }
-        self.buffer.push(Opcode::SELECTDB.0);
-        encode_length(u64::from(db), &mut self.buffer);
-        self.progress()
+        self.out.encode(|out| {
+            out.push(Opcode::SELECTDB.0);
+            encode_length(u64::from(db), out);
+        })
     }
 
     /// Says how many keys the database has and how many of them expire, unless the release
@@ -224,10 +229,11 @@ impl<W: io::Write> RdbWriter<W> {
         if !self.target.has_aux() {
             return Ok(());
         }
-        self.buffer.push(Opcode::RESIZEDB.0);
-        encode_length(keys, &mut self.buffer);
-        encode_length(expires, &mut self.buffer);
-        self.progress()
+        self.out.encode(|out| {
+            out.push(Opcode::RESIZEDB.0);
+            encode_length(keys, out);
+            encode_length(expires, out);
+        })
     }
 
     /// Writes records, or whatever else is encoded already.
@@ -235,31 +241,7 @@ impl<W: io::Write> RdbWriter<W> {
     /// # Errors
     /// The sink's.
     pub fn raw(&mut self, encoded: &[u8]) -> Result<()> {
-        if encoded.len() < CHUNK_BYTES {
-            self.buffer.extend_from_slice(encoded);
-            return self.progress();
-        }
-        self.flush_buffer()?;
-        if let Some(crc) = &mut self.crc {
-            crc.update(encoded);
-        }
-        self.sink.write_all(encoded).map_err(cannot_write)
-    }
-
-    fn progress(&mut self) -> Result<()> {
-        match self.buffer.len() < CHUNK_BYTES {
-            true => Ok(()),
-            false => self.flush_buffer(),
-        }
-    }
-
-    fn flush_buffer(&mut self) -> Result<()> {
-        if let Some(crc) = &mut self.crc {
-            crc.update(&self.buffer);
-        }
-        self.sink.write_all(&self.buffer).map_err(cannot_write)?;
-        self.buffer.clear();
-        Ok(())
+        self.out.put(encoded)
     }
 
     /// Writes the end and the checksum, and gives the sink back. The sink is not flushed.
@@ -267,21 +249,35 @@ impl<W: io::Write> RdbWriter<W> {
     /// # Errors
     /// The sink's.
     pub fn finish(mut self) -> Result<W> {
-        self.buffer.push(Opcode::EOF.0);
-        self.flush_buffer()?;
+        self.out.put(&[Opcode::EOF.0])?;
+        let Hashed { mut sink, crc } = self.out.finish()?;
         if self.target.dialect().has_checksum() {
-            let crc = self.crc.as_ref().map_or(0, Crc64::finish);
-            self.sink
-                .write_all(&crc.to_le_bytes())
-                .map_err(cannot_write)?;
+            let crc = crc.as_ref().map_or(0, Crc64::finish);
+            sink.write_all(&crc.to_le_bytes()).map_err(cannot_write)?;
         }
-        Ok(self.sink)
+        Ok(sink)
     }
 }
 
-#[cold]
-pub(crate) fn cannot_write(source: io::Error) -> Error {
-    Error::io("cannot write", source)
+/// A sink that computes the checksum of what goes to it, if one is wanted.
+#[derive(Debug)]
+struct Hashed<W> {
+    sink: W,
+    crc: Option<Crc64>,
+}
+
+impl<W: io::Write> io::Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.sink.write(bytes)?;
+        if let Some(crc) = &mut self.crc {
+            crc.update(bytes.get(..written).unwrap_or(bytes));
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
 }
 
 #[cfg(test)]

@@ -75,8 +75,8 @@ pub struct CommandEncoder {
     value_type: ValueType,
     expire_at_ms: Option<i64>,
     commands: Commands,
-    /// The elements of the command that is being gathered.
-    args: Args,
+    /// Elements of the command that is open.
+    items: usize,
     /// Fields that expire together, and when.
     run: Args,
     run_at: i64,
@@ -96,11 +96,15 @@ pub struct CommandEncoder {
     text: Vec<u8>,
 }
 
-/// Whole commands, one behind the other.
+/// The commands of a key, one behind the other.
 #[derive(Debug, Default)]
 struct Commands {
     bytes: Vec<u8>,
+    /// Where they begin: a buffer that was lent holds others before them.
+    start: usize,
     count: u64,
+    /// Where the command begins whose arguments are not counted yet.
+    open: usize,
 }
 
 impl Commands {
@@ -111,8 +115,34 @@ impl Commands {
         self.count += 1;
     }
 
+    /// Begins a command on a key whose arguments are counted when it is closed.
+    fn open(&mut self, name: &[u8], key: &[u8]) {
+        self.open = self.bytes.len();
+        // Most have two digits' worth of arguments: those stay where they are.
+        self.begin(10, name);
+        self.encoded(key);
+    }
+
+    /// Completes the command that was opened: it has so many arguments.
+    fn close(&mut self, argc: usize) {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(argc).as_bytes();
+        let place = self.open + 1..self.open + 3;
+        if let Some(two) = self.bytes.get_mut(place.clone())
+            && two.len() == digits.len()
+        {
+            two.copy_from_slice(digits);
+        } else {
+            self.bytes.splice(place, digits.iter().copied());
+        }
+    }
+
     fn arg(&mut self, arg: &[u8]) {
         encode_arg_into(arg, &mut self.bytes);
+    }
+
+    fn text(&mut self, text: Text<'_>) {
+        self.arg(text.as_bytes(&mut itoa::Buffer::new()));
     }
 
     fn int(&mut self, n: impl itoa::Integer) {
@@ -125,7 +155,7 @@ impl Commands {
     }
 
     fn clear(&mut self) {
-        self.bytes.clear();
+        self.bytes.truncate(self.start);
         self.count = 0;
     }
 }
@@ -140,6 +170,7 @@ struct Args {
 impl Args {
     fn push(&mut self, text: Text<'_>) {
         encode_arg_into(text.as_bytes(&mut itoa::Buffer::new()), &mut self.bytes);
+        self.items += 1;
     }
 
     fn clear(&mut self) {
@@ -160,7 +191,7 @@ impl CommandEncoder {
             value_type: ValueType::String,
             expire_at_ms: None,
             commands: Commands::default(),
-            args: Args::default(),
+            items: 0,
             run: Args::default(),
             run_at: 0,
             later: Commands::default(),
@@ -187,27 +218,72 @@ impl CommandEncoder {
     /// # Errors
     /// A value that goes as a payload and that no encoding of the release holds.
     pub fn take(&mut self, out: &mut Vec<u8>) -> Result<u64> {
+        let count = self.end()?;
+        out.extend_from_slice(
+            self.commands
+                .bytes
+                .get(self.commands.start..)
+                .unwrap_or_default(),
+        );
+        self.commands.clear();
+        self.commands.bytes.shrink_to(KEPT_BYTES);
+        Ok(count)
+    }
+
+    /// Lets the commands of a key go behind what a buffer holds; [`reclaim`](Self::reclaim)
+    /// gives it back.
+    pub(crate) fn lend(&mut self, buffer: Vec<u8>) {
+        self.commands.start = buffer.len();
+        self.commands.bytes = buffer;
+    }
+
+    /// Gives the buffer back that was lent.
+    pub(crate) fn reclaim(&mut self) -> Vec<u8> {
+        self.commands.start = 0;
+        std::mem::take(&mut self.commands.bytes)
+    }
+
+    /// Completes the commands of the key that ended and says how many they are.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(crate) fn end(&mut self) -> Result<u64> {
         if self.restores {
             self.restore()?;
         }
-        let count = self.commands.count;
-        if count == 0 {
-            return Ok(0);
-        }
-        out.extend_from_slice(&self.commands.bytes);
-        // What no payload said already.
-        let deadline = self.expire_at_ms.filter(|at| *at != -1);
-        let behind = deadline.filter(|at| !(self.restores && self.is_restored(*at)));
-        self.commands.clear();
-        if let Some(at) = behind {
-            self.commands.begin(3, b"PEXPIREAT");
-            self.commands.encoded(&self.key);
-            self.commands.int(at);
-            out.extend_from_slice(&self.commands.bytes);
-            self.commands.clear();
+        if self.commands.count > 0 {
+            // What no payload said already.
+            let deadline = self.expire_at_ms.filter(|at| *at != -1);
+            let behind = deadline.filter(|at| !(self.restores && self.is_restored(*at)));
+            if let Some(at) = behind {
+                self.commands.begin(3, b"PEXPIREAT");
+                self.commands.encoded(&self.key);
+                self.commands.int(at);
+            }
         }
         self.trim();
-        Ok(count + u64::from(behind.is_some()))
+        Ok(std::mem::take(&mut self.commands.count))
+    }
+
+    /// Writes the commands of a string without metadata, into the buffer that was lent, and
+    /// says how many they are: most keys of many files are strings.
+    pub(crate) fn plain_string(
+        &mut self,
+        key: &[u8],
+        text: Text<'_>,
+        expire_at_ms: Option<i64>,
+    ) -> u64 {
+        let commands = &mut self.commands;
+        commands.encoded(b"*3\r\n$3\r\nSET\r\n");
+        commands.arg(key);
+        commands.text(text);
+        let deadline = expire_at_ms.filter(|at| *at != -1);
+        if let Some(at) = deadline {
+            commands.encoded(b"*3\r\n$9\r\nPEXPIREAT\r\n");
+            commands.arg(key);
+            commands.int(at);
+        }
+        1 + u64::from(deadline.is_some())
     }
 
     /// Whether RESTORE takes a deadline; 0 means none to it.
@@ -235,14 +311,19 @@ impl CommandEncoder {
         Ok(())
     }
 
-    /// Writes the command that was gathered.
-    fn flush(&mut self, name: &[u8], args_per_item: usize) {
-        let items = self.args.items;
+    /// Begins a command unless one is open.
+    fn gather(&mut self, name: &[u8]) {
+        if self.items == 0 {
+            self.commands.open(name, &self.key);
+        }
+        self.items += 1;
+    }
+
+    /// Completes the command that is open.
+    fn flush(&mut self, args_per_item: usize) {
+        let items = std::mem::take(&mut self.items);
         if items > 0 {
-            self.commands.begin(2 + items * args_per_item, name);
-            self.commands.encoded(&self.key);
-            self.commands.encoded(&self.args.bytes);
-            self.args.clear();
+            self.commands.close(2 + items * args_per_item);
         }
         if self.value_type == ValueType::Hash {
             self.close_run();
@@ -252,11 +333,10 @@ impl CommandEncoder {
         }
     }
 
-    /// Writes the command that was gathered once it is full.
-    fn gathered(&mut self, most: usize, name: &[u8], args_per_item: usize) {
-        self.args.items += 1;
-        if self.args.items >= most {
-            self.flush(name, args_per_item);
+    /// Completes the command that is open once it is full.
+    fn gathered(&mut self, most: usize, args_per_item: usize) {
+        if self.items >= most {
+            self.flush(args_per_item);
         }
     }
 
@@ -291,8 +371,6 @@ impl CommandEncoder {
     /// Gives back what an unusually large value took.
     fn trim(&mut self) {
         for buffer in [
-            &mut self.commands.bytes,
-            &mut self.args.bytes,
             &mut self.later.bytes,
             &mut self.run.bytes,
             &mut self.payload,
@@ -322,7 +400,7 @@ impl ValueSink for CommandEncoder {
         self.value_type = head.value_type;
         self.expire_at_ms = head.expire_at_ms;
         self.commands.clear();
-        self.args.clear();
+        self.items = 0;
         self.run.clear();
         self.later.clear();
         self.ids.clear();
@@ -342,7 +420,7 @@ impl ValueSink for CommandEncoder {
         }
         self.commands.begin(3, b"SET");
         self.commands.encoded(&self.key);
-        self.commands.arg(text.as_bytes(&mut itoa::Buffer::new()));
+        self.commands.text(text);
     }
 
     fn begin_value(&mut self) {
@@ -355,8 +433,9 @@ impl ValueSink for CommandEncoder {
         if self.restores {
             return self.values.element(element);
         }
-        self.args.push(element);
-        self.gathered(ITEMS_PER_COMMAND, self.list_command(), 1);
+        self.gather(self.list_command());
+        self.commands.text(element);
+        self.gathered(ITEMS_PER_COMMAND, 1);
     }
 
     fn scored(&mut self, member: Text<'_>, score: f64) {
@@ -368,17 +447,19 @@ impl ValueSink for CommandEncoder {
         self.falls_short |=
             score == 0.0 && score.is_sign_negative() && flavor.small_zsets_lose_negative_zero();
         let text = digest_score_text(score, flavor);
-        self.args.push(Text::Bytes(text.as_bytes()));
-        self.args.push(member);
-        self.gathered(ITEMS_PER_COMMAND, b"ZADD", 2);
+        self.gather(b"ZADD");
+        self.commands.arg(text.as_bytes());
+        self.commands.text(member);
+        self.gathered(ITEMS_PER_COMMAND, 2);
     }
 
     fn field(&mut self, field: Text<'_>, value: Text<'_>, expire_at_ms: Option<i64>) {
         if self.restores {
             return self.values.field(field, value, expire_at_ms);
         }
-        self.args.push(field);
-        self.args.push(value);
+        self.gather(self.hash_command());
+        self.commands.text(field);
+        self.commands.text(value);
         let form = self.target.field_deadlines();
         if let Some(at) = expire_at_ms.filter(|at| form.carries(*at)) {
             self.falls_short |= !(1..=MAX_FIELD_DEADLINE_MS).contains(&at);
@@ -387,9 +468,8 @@ impl ValueSink for CommandEncoder {
                 self.run_at = at;
             }
             self.run.push(field);
-            self.run.items += 1;
         }
-        self.gathered(ITEMS_PER_COMMAND, self.hash_command(), 2);
+        self.gathered(ITEMS_PER_COMMAND, 2);
     }
 
     fn entry(&mut self, id: StreamId, fields: &mut dyn Iterator<Item = (Text<'_>, Text<'_>)>) {
@@ -413,17 +493,17 @@ impl ValueSink for CommandEncoder {
         if self.restores {
             return self.values.item(index, text);
         }
-        let mut digits = itoa::Buffer::new();
-        self.args.push(Text::Bytes(digits.format(index).as_bytes()));
-        self.args.push(text);
-        self.gathered(ITEMS_PER_ARMSET, b"ARMSET", 2);
+        self.gather(b"ARMSET");
+        self.commands.int(index);
+        self.commands.text(text);
+        self.gathered(ITEMS_PER_ARMSET, 2);
     }
 
     fn array_state(&mut self, insert_index: Option<u64>) {
         if self.restores {
             return self.values.array_state(insert_index);
         }
-        self.flush(b"ARMSET", 2);
+        self.flush(2);
         let Some(index) = insert_index.filter(|_| self.commands.count > 0) else {
             return;
         };
@@ -454,9 +534,8 @@ impl ValueSink for CommandEncoder {
             return self.values.end_value();
         }
         match self.value_type {
-            ValueType::List | ValueType::Set => self.flush(self.list_command(), 1),
-            ValueType::Zset => self.flush(b"ZADD", 2),
-            ValueType::Hash => self.flush(self.hash_command(), 2),
+            ValueType::List | ValueType::Set => self.flush(1),
+            ValueType::Zset | ValueType::Hash => self.flush(2),
             ValueType::String | ValueType::Stream | ValueType::Array | ValueType::Module => {}
         }
     }
@@ -472,6 +551,7 @@ impl ValueSink for CommandEncoder {
     fn abandon_key(&mut self) {
         self.again = false;
         self.commands.clear();
+        self.items = 0;
         if self.restores {
             self.values.abandon_key();
             self.restores = false;

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Args, CommandEncoder, Commands, ITEMS_PER_COMMAND};
+use super::{CommandEncoder, Commands, ITEMS_PER_COMMAND};
 use crate::bytes::Text;
 use crate::model::stream::{Group, Idmp, Pending, StreamId, StreamState};
 use crate::rdb::object::stream::Version;
@@ -30,20 +30,18 @@ impl CommandEncoder {
         id: StreamId,
         fields: &mut dyn Iterator<Item = (Text<'_>, Text<'_>)>,
     ) {
-        self.args.clear();
-        for (field, value) in fields {
-            self.args.push(field);
-            self.args.push(value);
-            self.args.items += 1;
-        }
-        let last = self.ids.last().copied().unwrap_or_default();
-        self.falls_short |= self.args.items == 0 || id <= last;
-        self.ids.push(id);
-        self.commands.begin(3 + 2 * self.args.items, b"XADD");
-        self.commands.encoded(&self.key);
+        self.commands.open(b"XADD", &self.key);
         self.commands.id(id, &mut self.text);
-        self.commands.encoded(&self.args.bytes);
-        self.args.clear();
+        let mut items = 0;
+        for (field, value) in fields {
+            self.commands.text(field);
+            self.commands.text(value);
+            items += 1;
+        }
+        self.commands.close(3 + 2 * items);
+        let last = self.ids.last().copied().unwrap_or_default();
+        self.falls_short |= items == 0 || id <= last;
+        self.ids.push(id);
     }
 
     /// Whether commands can say all of a stream's state, but for when consumers were seen.
@@ -101,7 +99,6 @@ impl CommandEncoder {
             key,
             text,
             target,
-            args,
             ids,
             ..
         } = self;
@@ -145,7 +142,7 @@ impl CommandEncoder {
                     commands.arg(&consumer.name);
                 }
             }
-            claim(group, key, args, commands, text);
+            claim(group, key, commands, text);
         }
     }
 }
@@ -163,7 +160,7 @@ fn owners(group: &Group) -> Vec<bool> {
 
 /// `XCLAIM key group consumer 0 id .. TIME ms RETRYCOUNT n JUSTID FORCE`, for pending entries
 /// that follow each other and differ only in their ids.
-fn claim(group: &Group, key: &[u8], args: &mut Args, commands: &mut Commands, text: &mut Vec<u8>) {
+fn claim(group: &Group, key: &[u8], commands: &mut Commands, text: &mut Vec<u8>) {
     let same = |a: &Pending, b: &Pending| {
         (a.consumer, a.delivered_at_ms, a.count) == (b.consumer, b.delivered_at_ms, b.count)
     };
@@ -174,22 +171,19 @@ fn claim(group: &Group, key: &[u8], args: &mut Args, commands: &mut Commands, te
             .consumer
             .and_then(|at| group.consumers.get(at as usize));
         let Some(owner) = owner else { continue };
-        args.clear();
-        for entry in run {
-            args.push(Text::Bytes(id_text(entry.id, text)));
-        }
         commands.begin(11 + run.len(), b"XCLAIM");
         commands.encoded(key);
         commands.arg(&group.name);
         commands.arg(&owner.name);
         commands.arg(b"0");
-        commands.encoded(&args.bytes);
+        for entry in run {
+            commands.id(entry.id, text);
+        }
         commands.arg(b"TIME");
         commands.int(first.delivered_at_ms);
         commands.arg(b"RETRYCOUNT");
         commands.int(first.count);
         commands.arg(b"JUSTID");
         commands.arg(b"FORCE");
-        args.clear();
     }
 }

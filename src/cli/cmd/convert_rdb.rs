@@ -12,7 +12,7 @@ use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{ByteSource, Input, Kind, OpenOptions, Origin, Purpose};
 use rdbkit::model::loss::Note;
 use rdbkit::num::Flavor;
-use rdbkit::ops::aof_write::write_records;
+use rdbkit::ops::aof_write::{write_and_survey, write_records};
 use rdbkit::ops::import::header_of_json;
 use rdbkit::ops::json_to_rdb::rdb_of_json;
 use rdbkit::ops::log::Log;
@@ -229,14 +229,17 @@ impl Job<'_> {
             let (origin, bytes) = input.into_parts();
             return self.copy(&origin, bytes, &options, output);
         }
-        self.rewrite(input.spooled()?, &options, output)
+        self.rewrite(input, &options, output)
     }
 
-    /// Writes what was read and decoded, after a look at all of it.
+    /// Writes what was read and decoded, after a look at all of it, or with one on the way.
     fn rewrite(&self, input: Input, options: &WriteOptions, output: Destination) -> Result<Exit> {
-        let (origin, bytes) = input.into_parts();
+        let is_payload = input.origin().kind() == Kind::DumpPayload;
+        if options.form.is_commands() && output.is_withheld() && !is_payload {
+            return self.rewrite_at_once(input, options, output);
+        }
+        let (origin, bytes) = input.spooled()?.into_parts();
         let name = origin.name().to_owned();
-        let is_payload = origin.kind() == Kind::DumpPayload;
         let first_pass = match &bytes {
             ByteSource::Mapped(mapped) => mapped.clone(),
             _ => return Err(Error::new(ErrorKind::Internal("a spooled input is mapped"))),
@@ -278,6 +281,33 @@ impl Job<'_> {
             &written,
             End::of(Exit::Done),
         )
+    }
+
+    /// Writes commands in one pass; the output is dropped if data would be lost.
+    fn rewrite_at_once(
+        &self,
+        input: Input,
+        options: &WriteOptions,
+        mut output: Destination,
+    ) -> Result<Exit> {
+        let (origin, bytes) = input.into_parts();
+        let name = origin.name().to_owned();
+        let progress = Progress::watch(self.printer, origin.progress());
+        let reader = RdbReader::new(bytes).at_offset(origin.base_offset());
+        let mut reader = reader.checksum(self.checksum_mode());
+        let output_name = output.name();
+        let written = write_and_survey(&mut reader, options, &mut output, &mut |finding| {
+            self.finding(&name, finding);
+        });
+        let (_, written, survey) =
+            written.map_err(|error| explain(error, &origin, &output_name))?;
+        drop(progress);
+        if let Some(refused) = self.judge(&name, options, &survey)? {
+            return Ok(refused);
+        }
+        check_end(&origin, reader, self.printer)?;
+        let end = End::of(Exit::Done);
+        self.finish(&name, output, options, &survey, &written, end)
     }
 
     /// Writes the keys of rdbkit's own JSON.

@@ -74,6 +74,14 @@ impl Destination {
         }
     }
 
+    /// Whether nobody gets what is written before it is complete.
+    pub(super) fn is_withheld(&self) -> bool {
+        match self {
+            Destination::File(file) => file.is_withheld(),
+            Destination::Folder(_) | Destination::InPlace(_) => true,
+        }
+    }
+
     /// Makes it appear under its name, and returns its length.
     pub(super) fn commit(self, printer: &Printer) -> Result<u64> {
         match self {
