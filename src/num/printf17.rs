@@ -34,7 +34,14 @@ pub fn general(value: f64, digits: usize) -> NumText {
         text.push(b"inf");
         return text;
     }
-    let (digits, exponent) = significant_digits(value.abs(), precision);
+    // Integers below this are exact and have at most 16 digits: they print as they are.
+    const EXACT: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
+    let magnitude = value.abs();
+    if precision == DIGITS && magnitude < EXACT && magnitude == magnitude.trunc() {
+        text.push(itoa::Buffer::new().format(magnitude as u64).as_bytes());
+        return text;
+    }
+    let (digits, exponent) = significant_digits(magnitude, precision);
     let kept = digits.iter().rposition(|digit| *digit != b'0');
     let Some(digits) = kept.map(|last| &digits[..=last]) else {
         text.push(b"0");
@@ -82,6 +89,23 @@ fn significant_digits(value: f64, precision: usize) -> ([u8; DIGITS], i32) {
         .unwrap_or_else(|| digits_of_any(value, precision))
 }
 
+/// The powers of ten behind the least that a number of [`everyday_digits`] can reach.
+static TEN_TO: [f64; 22] = [
+    1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
+    1e13, 1e14, 1e15, 1e16, 1e17,
+];
+
+/// The powers of five to the 22nd.
+static FIVE_TO: [u64; 23] = {
+    let mut powers = [1; 23];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 5;
+        at += 1;
+    }
+    powers
+};
+
 /// All 17 digits of a number from 1e-5 to below 1e17, exactly, by integers of 128 bits.
 ///
 /// Scores are printed by the million, and nearly all of them lie there; this takes a tenth
@@ -90,8 +114,13 @@ fn everyday_digits(value: f64) -> Option<([u8; DIGITS], i32)> {
     if !(1e-5..1e17).contains(&value) {
         return None;
     }
-    let mut exponent = (value.log10().floor() as i32).clamp(-5, 16);
-    // The logarithm may be off by one next to a power of ten.
+    // 1233 / 4096 is the logarithm of 2 to base 10. What follows from the binary exponent
+    // alone can only be one too low.
+    let binary_exponent = (value.to_bits() >> (f64::MANTISSA_DIGITS - 1)) as i32 - 1023;
+    let mut exponent = ((binary_exponent * 1233) >> 12).clamp(-5, 16);
+    let next = TEN_TO.get(usize::try_from(exponent + 5).ok()?)?;
+    exponent += i32::from(value >= *next);
+    // The powers below 1 are not exact, so this may be off by one next to them.
     for _ in 0..3 {
         let scaled = Scaled::new(value, u32::try_from(16 - exponent).ok()?)?;
         if scaled.whole < RANGE.start {
@@ -141,7 +170,7 @@ impl Scaled {
         // No subnormal number, so the first bit is implied: value = significand * 2^power.
         let significand = u128::from(bits & ((1 << FRACTION_BITS) - 1) | 1 << FRACTION_BITS);
         let power = (bits >> FRACTION_BITS) as i32 - 1075;
-        let scaled = significand * 10u128.pow(scale);
+        let scaled = (significand * u128::from(*FIVE_TO.get(scale as usize)?)) << scale;
         let (whole, rest, half) = match u32::try_from(power) {
             Ok(power) if power >= scaled.leading_zeros() => return None,
             Ok(power) => (scaled << power, 0, 1),
