@@ -32,3 +32,4 @@ pub mod usual_target;
 pub mod value_checks;
 mod vector_write;
 pub mod verify;
+mod written;
