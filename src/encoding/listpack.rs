@@ -34,7 +34,7 @@ use super::frame::{Frame, TERMINATOR};
 use super::{canonical_i64, flaw, signed_le};
 use crate::bytes::Text;
 use crate::error::{Code, Fail, Flaw, Parsed};
-use builder::{Backlen, backlen_width, encode_int, string_lead};
+use builder::{Backlen, backlen_width, int_lead, string_lead};
 
 pub use builder::{BacklenWidth, ListpackBuilder};
 
@@ -147,9 +147,10 @@ impl<'a> Listpack<'a> {
 }
 
 /// In what an element's form differs from the one that a server gives it.
+#[inline]
 fn odd_form(lead: u8, element: Text<'_>) -> Option<&'static str> {
     match element {
-        Text::Int(value) if lead != encode_int(value).lead() => Some("the shortest integer form"),
+        Text::Int(value) if lead != int_lead(value) => Some("the shortest integer form"),
         Text::Bytes(bytes) if canonical_i64(bytes).is_some() => Some("an integer, not its text"),
         Text::Bytes(bytes) if string_form(lead) != string_form(string_lead(bytes.len())) => {
             Some("the shortest string header")

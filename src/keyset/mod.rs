@@ -31,7 +31,9 @@ mod spill;
 
 use std::hash::{BuildHasher, Hasher};
 use std::io;
+use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use foldhash::quality::RandomState;
@@ -81,6 +83,16 @@ pub struct Duplicates {
     pub listed: Vec<Duplicate>,
     /// How many there are.
     pub count: u64,
+}
+
+impl Duplicates {
+    /// Adds those of other keys.
+    fn merge(&mut self, other: Duplicates) {
+        self.count += other.count;
+        self.listed.extend(other.listed);
+        self.listed.sort_unstable();
+        self.listed.truncate(search::LISTED_DUPLICATES);
+    }
 }
 
 /// Hashes keys for a [`KeySet`], on any thread.
@@ -152,6 +164,7 @@ pub struct KeySet {
     max_pages: usize,
     /// Keys that one pass at the end may compare.
     max_pass_keys: usize,
+    jobs: NonZeroUsize,
     temp_dir: Option<PathBuf>,
     spill: Option<Spill>,
     failure: Option<io::Error>,
@@ -177,10 +190,17 @@ impl KeySet {
             links: Vec::new(),
             max_pages: pages.clamp(1, NONE as usize / PAGE_WORDS),
             max_pass_keys: memory_bytes / search::BYTES_PER_KEY,
+            jobs: NonZeroUsize::MIN,
             temp_dir: temp_dir.map(Path::to_owned),
             spill: None,
             failure: None,
         }
+    }
+
+    /// Compares the keys by so many threads in the end, if they are many and in memory.
+    #[must_use]
+    pub fn jobs(self, jobs: NonZeroUsize) -> Self {
+        KeySet { jobs, ..self }
     }
 
     /// The hash function of this set, for [`insert_hashed`](Self::insert_hashed).
@@ -296,22 +316,75 @@ impl KeySet {
         if let Some(failure) = self.failure {
             return Ok(Outcome::NotChecked(failure));
         }
+        let Some(spill) = &mut self.spill else {
+            let found = self.search(0..PARTITIONS, confirm)?;
+            return Ok(Outcome::Checked(found));
+        };
         let mut search = Search::new(confirm);
-        if let Some(spill) = &mut self.spill {
-            self.arena = Vec::new();
-            for index in 0..PARTITIONS {
-                search_spilled(spill, index, self.max_pass_keys, &mut search)?;
-            }
-        } else {
-            for index in 0..PARTITIONS {
-                search.begin_pass(self.pages(index).map(<[u64]>::len).sum());
-                let mut decoder = Decoder::default();
-                for words in self.pages(index) {
-                    decoder.each(words, |tag, offset| search.add(tag, offset))?;
-                }
-            }
+        self.arena = Vec::new();
+        for index in 0..PARTITIONS {
+            search_spilled(spill, index, self.max_pass_keys, &mut search)?;
         }
         Ok(Outcome::Checked(search.finish()))
+    }
+
+    /// As [`finish`](Self::finish), by several [`jobs`](Self::jobs), each of which makes a
+    /// callback of its own.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn finish_by<C: FnMut(u64, u64) -> Result<bool>>(
+        self,
+        make_confirm: impl Fn() -> C + Sync,
+    ) -> Result<Outcome> {
+        /// With fewer, starting a thread takes longer than it saves.
+        const MANY_PAGES: usize = 2 * PARTITIONS;
+        let is_whole = self.spill.is_none() && self.failure.is_none();
+        let jobs = self.jobs.get().min(PARTITIONS);
+        if jobs == 1 || !is_whole || self.links.len() < MANY_PAGES {
+            return self.finish(make_confirm());
+        }
+        let (this, make_confirm) = (&self, &make_confirm);
+        let search = |job| {
+            let bound = |job| job * PARTITIONS / jobs;
+            this.search(bound(job)..bound(job + 1), make_confirm())
+        };
+        let found: Vec<Result<Duplicates>> = std::thread::scope(|scope| {
+            let others = (1..jobs).map(|job| {
+                let thread = std::thread::Builder::new().spawn_scoped(scope, move || search(job));
+                (job, thread)
+            });
+            let others: Vec<_> = others.collect();
+            let first = search(0);
+            let rest = others.into_iter().map(|(job, thread)| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The system has no more threads for us.
+                Err(_) => search(job),
+            });
+            [first].into_iter().chain(rest).collect()
+        });
+        let mut all = Duplicates::default();
+        for found in found {
+            all.merge(found?);
+        }
+        Ok(Outcome::Checked(all))
+    }
+
+    /// Compares the keys of some partitions that are all in memory.
+    fn search(
+        &self,
+        partitions: Range<usize>,
+        confirm: impl FnMut(u64, u64) -> Result<bool>,
+    ) -> Result<Duplicates> {
+        let mut search = Search::new(confirm);
+        for index in partitions {
+            search.begin_pass(self.pages(index).map(<[u64]>::len).sum());
+            let mut decoder = Decoder::default();
+            for words in self.pages(index) {
+                decoder.each(words, |tag, offset| search.add(tag, offset))?;
+            }
+        }
+        Ok(search.finish())
     }
 }
 
@@ -469,6 +542,27 @@ mod tests {
             let (spilled, has_spilled) = found(300_000, pass_keys, &keys, &offsets);
             assert!(has_spilled);
             assert_eq!(spilled, expected);
+        }
+    }
+
+    #[test]
+    fn several_jobs_find_what_one_finds() {
+        let found = |jobs| {
+            let mut set = KeySet::new(DEFAULT_MEMORY_BYTES, None).jobs(jobs);
+            for n in 0..600_000u64 {
+                let key = if n % 10_000 == 9 { n / 7 } else { n };
+                set.insert(0, &key.to_le_bytes(), n);
+            }
+            let key = |n| if n % 10_000 == 9 { n / 7 } else { n };
+            match set.finish_by(|| |a, b| Ok(key(a) == key(b))).unwrap() {
+                Outcome::Checked(duplicates) => duplicates,
+                Outcome::NotChecked(error) => panic!("{error}"),
+            }
+        };
+        let one = found(NonZeroUsize::MIN);
+        assert_eq!(one.count, 60);
+        for jobs in [2, 3, 2000] {
+            assert_eq!(found(NonZeroUsize::new(jobs).unwrap()), one);
         }
     }
 

@@ -9,7 +9,7 @@ use super::{DISTANCE_BITS, Duplicate, Duplicates};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Duplicates that are listed; the rest are counted.
-const LISTED_DUPLICATES: usize = 100_000;
+pub(super) const LISTED_DUPLICATES: usize = 100_000;
 /// What a key of a pass takes: up to four slots, and an offset.
 pub(super) const BYTES_PER_KEY: usize = 5 * size_of::<u64>();
 const INDEX_BITS: u32 = DISTANCE_BITS;

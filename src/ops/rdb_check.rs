@@ -34,7 +34,7 @@ pub fn verify_rdb<P: Pipe>(
     report: &mut dyn FnMut(Finding),
 ) -> Verified {
     let start = reader.offset();
-    let mut keys = KeySet::new(options.pipeline.keyset_bytes(), None);
+    let mut keys = KeySet::new(options.pipeline.keyset_bytes(), None).jobs(options.pipeline.jobs());
     let mut ledger = Ledger {
         out: Reporter {
             tally: Tally::default(),

@@ -99,14 +99,17 @@ pub(super) fn report_duplicates(
     out: &mut Reporter<'_>,
 ) {
     let whole = reader.look_back();
-    let mut scratches = (Vec::new(), Vec::new());
-    let outcome = keys.finish(|first, second| {
-        let Some(whole) = whole else {
-            // Two independent hashes of 64 and 50 bits: equal only if the keys are.
-            return Ok(first == second);
-        };
-        Ok(key_at(whole, first - start, &mut scratches.0)
-            == key_at(whole, second - start, &mut scratches.1))
+    let mut scratch = Vec::new();
+    let outcome = keys.finish_by(|| {
+        let mut scratches = (Vec::new(), Vec::new());
+        move |first, second| {
+            let Some(whole) = whole else {
+                // Two independent hashes of 64 and 50 bits: equal only if the keys are.
+                return Ok(first == second);
+            };
+            Ok(key_at(whole, first - start, &mut scratches.0)
+                == key_at(whole, second - start, &mut scratches.1))
+        }
     });
     let what = "key of a database";
     let not_checked = |found: &'static str| {
@@ -142,7 +145,7 @@ pub(super) fn report_duplicates(
                         finding
                     }
                     Some(whole) => {
-                        let key = key_at(whole, duplicate.offset - start, &mut scratches.0)
+                        let key = key_at(whole, duplicate.offset - start, &mut scratch)
                             .unwrap_or_default();
                         let finding = Finding::broken(
                             Level::Error,

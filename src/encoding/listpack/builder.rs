@@ -176,10 +176,6 @@ pub(super) struct EncodedInt {
 }
 
 impl EncodedInt {
-    pub(super) fn lead(&self) -> u8 {
-        self.bytes[0]
-    }
-
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
@@ -187,26 +183,39 @@ impl EncodedInt {
 
 /// The shortest form of an integer, without backlen.
 pub(super) fn encode_int(value: i64) -> EncodedInt {
-    let wide = value.to_le_bytes();
     let mut bytes = [0; 9];
-    bytes[1..].copy_from_slice(&wide);
-    let (lead, len) = match value {
-        0..=127 => (wide[0], 1),
-        -4096..=4095 => {
-            let [high, low] = (value as i16).to_be_bytes();
-            bytes[1] = low;
-            (0xc0 | high & 31, 2)
-        }
-        -0x8000..=0x7fff => (0xf1, 3),
-        -0x80_0000..=0x7f_ffff => (0xf2, 4),
-        -0x8000_0000..=0x7fff_ffff => (0xf3, 5),
-        _ => (0xf4, 9),
-    };
+    bytes[1..].copy_from_slice(&value.to_le_bytes());
+    let lead = int_lead(value);
     bytes[0] = lead;
+    let len = match lead {
+        0..=0x7f => 1,
+        0xf1 => 3,
+        0xf2 => 4,
+        0xf3 => 5,
+        0xf4 => 9,
+        _ => {
+            bytes[1] = value as u8;
+            2
+        }
+    };
     EncodedInt { bytes, len }
 }
 
+/// First byte of the shortest form of an integer.
+#[inline]
+pub(super) fn int_lead(value: i64) -> u8 {
+    match value {
+        0..=127 => value as u8,
+        -4096..=4095 => 0xc0 | (value >> 8) as u8 & 31,
+        -0x8000..=0x7fff => 0xf1,
+        -0x80_0000..=0x7f_ffff => 0xf2,
+        -0x8000_0000..=0x7fff_ffff => 0xf3,
+        _ => 0xf4,
+    }
+}
+
 /// First byte of the shortest header for a string.
+#[inline]
 pub(super) fn string_lead(len: usize) -> u8 {
     match len {
         0..64 => 0x80 | len as u8,
