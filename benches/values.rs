@@ -1,4 +1,4 @@
-//! One type and encoding at a time: framing, decoding, JSON, verification.
+//! One type and encoding at a time: framing, decoding, JSON, verification, writing as RDB and as commands.
 //!
 //! `cargo bench --bench values`; a name such as `to_ndjson` or `zset` chooses. Every
 //! operation's result is compared with what the generator counted before it is timed.
@@ -6,9 +6,11 @@
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use rdbkit::json::native::{Arrangement, NativeWriter};
+use rdbkit::ops::aof_write::write_records;
 use rdbkit::ops::export::export_record;
+use rdbkit::ops::rdb_write::{Form, WriteOptions, survey_rdb, write_rdb};
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
-use rdbkit::rdb::{ChecksumMode, Item, RdbReader, ReadItems as _, Record, Scratch, Value};
+use rdbkit::rdb::{ChecksumMode, Item, RdbReader, ReadItems as _, Record, Scratch, Target, Value};
 
 mod datasets;
 
@@ -167,6 +169,52 @@ fn verify(bencher: Bencher<'_, '_>, name: &str) {
                 panic!("{finding}")
             });
             verified.keys
+        },
+    );
+}
+
+/// What the newest release has a place for.
+fn write_options() -> WriteOptions {
+    let mut options = WriteOptions::new(Target::named("redis-8.10").expect("a release"));
+    // Values are built anew, not copied.
+    options.fresh = true;
+    options
+}
+
+#[divan::bench(args = SCENARIOS)]
+fn to_rdb(bencher: Bencher<'_, '_>, name: &str) {
+    measure(
+        bencher,
+        name,
+        |scenario| scenario.keys,
+        |file| {
+            let reader = || RdbReader::from_slice(file);
+            let options = write_options();
+            let survey = survey_rdb(&mut reader(), &options).expect("a sound file");
+            let mut report = |finding| panic!("{finding}");
+            let sink = std::io::sink();
+            let written = write_rdb(&mut reader(), &options, &survey, sink, &mut report);
+            written.expect("a sound file").1.keys
+        },
+    );
+}
+
+#[divan::bench(args = SCENARIOS)]
+fn to_aof(bencher: Bencher<'_, '_>, name: &str) {
+    measure(
+        bencher,
+        name,
+        |scenario| scenario.keys,
+        |file| {
+            let reader = || RdbReader::from_slice(file);
+            let mut options = write_options();
+            let now_ms = 1_800_000_000_000;
+            options.form = Form::Commands { now_ms };
+            let survey = survey_rdb(&mut reader(), &options).expect("a sound file");
+            let mut report = |finding| panic!("{finding}");
+            let sink = std::io::sink();
+            let written = write_records(&mut reader(), &options, &survey, sink, &mut report);
+            written.expect("a sound file").1.keys
         },
     );
 }
