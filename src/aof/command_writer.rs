@@ -49,8 +49,6 @@ pub struct AofWriter<W> {
     out: Chunks<W>,
     target: &'static Target,
     encoder: CommandEncoder,
-    /// Those of one key.
-    gathered: Vec<u8>,
     db: Option<u32>,
     commands: u64,
 }
@@ -64,7 +62,6 @@ impl<W: io::Write> AofWriter<W> {
             out: Chunks::new(sink),
             target,
             encoder: CommandEncoder::new(target, now_ms),
-            gathered: Vec::new(),
             db: None,
             commands: 0,
         }
@@ -156,19 +153,18 @@ impl<W: io::Write> AofWriter<W> {
         key: &[u8],
         tell: impl FnOnce(&mut CommandEncoder) -> Result<()>,
     ) -> Result<bool> {
-        self.gathered.clear();
         let told = tell(&mut self.encoder);
         let count = told
-            .and_then(|()| self.encoder.take(&mut self.gathered))
+            .and_then(|()| self.encoder.end())
             .map_err(|error| error.in_key(db, key))?;
         if count == 0 {
             return Ok(false);
         }
         self.select_db(db)?;
-        let gathered = std::mem::take(&mut self.gathered);
-        let put = self.raw(&gathered, count);
-        self.gathered = gathered;
-        put.map(|()| true)
+        self.commands += count;
+        let out = &mut self.out;
+        self.encoder.drain(&mut |part| out.put(part))?;
+        Ok(true)
     }
 
     /// Writes so many commands that are encoded already.

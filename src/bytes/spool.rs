@@ -9,6 +9,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
 use crate::error::{Error, Result};
 
+/// From here on the text of a key goes to a temporary file, where texts wait for their turn.
+pub(crate) const SPOOLED_BYTES: usize = 24 << 20;
+
 /// The beginning of a text, in a file without a name.
 #[derive(Debug, Default)]
 pub(crate) struct Spool {
@@ -55,6 +58,13 @@ impl Spool {
     /// Forgets all but the first bytes.
     pub(crate) fn truncate(&mut self, len: u64) {
         self.len = self.len.min(len);
+    }
+
+    /// Cuts a text to so many bytes, of which `tail` is what goes on in memory.
+    pub(crate) fn cut(&mut self, tail: &mut Vec<u8>, len: u64) {
+        let kept = len.saturating_sub(self.len);
+        tail.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        self.truncate(len);
     }
 
     /// Passes on what is in the file, and forgets it.

@@ -13,7 +13,7 @@ use super::document::Document;
 use super::escape::{write_string, write_utf8};
 use super::parts::{write_id, write_number};
 use super::pretty::indent;
-use crate::bytes::spool::Spool;
+use crate::bytes::spool::{SPOOLED_BYTES, Spool};
 use crate::bytes::{Text, double};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ValueType;
@@ -32,9 +32,6 @@ pub enum Arrangement {
     /// An array with two spaces per level.
     PrettyArray,
 }
-
-/// From here on the text of a key goes to a temporary file, if its writer [spools](NativeWriter::spooling).
-const SPOOLED_BYTES: usize = 24 << 20;
 
 /// Writes keys into a buffer that its owner empties between keys.
 #[derive(Debug, Default)]

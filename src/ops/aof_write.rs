@@ -150,21 +150,9 @@ pub(super) fn file_item(
 
 /// Writes the commands of a batch of records: each database is selected where its first key
 /// comes.
-fn part<W: io::Write>(log: &mut AofWriter<W>, part: &Part) -> Result<()> {
-    let mut start = 0;
-    for (index, &(at, db)) in part.marks.iter().enumerate() {
-        log.raw(&part.bytes[start..at], 0)?;
-        let end = part
-            .marks
-            .get(index + 1)
-            .map_or(part.bytes.len(), |mark| mark.0);
-        // Nothing came of the keys: they have no elements, or are damaged.
-        if end > at {
-            log.select_db(db)?;
-        }
-        start = at;
-    }
-    log.raw(&part.bytes[start..], part.written.commands)
+fn part<W: io::Write>(log: &mut AofWriter<W>, part: &mut Part) -> Result<()> {
+    part.drain(log, AofWriter::select_db, |log, bytes| log.raw(bytes, 0))?;
+    log.raw(&[], part.written.commands)
 }
 
 /// Completes a log; how many commands it has, the writer knows.

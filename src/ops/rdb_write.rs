@@ -25,6 +25,7 @@ use super::selected::{is_entry_selected, is_selected};
 use super::value_checks::ValueChecks;
 use super::vector_write;
 use crate::aof::CommandEncoder;
+use crate::bytes::spool::Spool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyset::KeySet;
 use crate::model::ValueType;
@@ -302,13 +303,7 @@ impl<'s, W: io::Write> FileWriter<'s, W> {
     }
 
     fn part(&mut self, part: &mut Part) -> Result<()> {
-        let mut start = 0;
-        for &(at, db) in &part.marks {
-            self.writer.raw(&part.bytes[start..at])?;
-            self.select(db)?;
-            start = at;
-        }
-        self.writer.raw(&part.bytes[start..])
+        part.drain(self, Self::select, |file, bytes| file.writer.raw(bytes))
     }
 }
 
@@ -318,13 +313,52 @@ const DAMAGED_VALUE: &str = "a damaged value, which servers refuse";
 /// What becomes of a batch of records.
 #[derive(Default)]
 pub(super) struct Part {
-    pub(super) bytes: Vec<u8>,
+    /// What comes before `bytes`, of commands that have become too long.
+    spool: Spool,
+    bytes: Vec<u8>,
     /// From where on bytes belong to a database.
-    pub(super) marks: Vec<(usize, u32)>,
+    marks: Vec<(u64, u32)>,
     pub(super) written: Written,
     pub(super) ledger: Ledger,
     pub(super) survey: Survey,
     has_no_checksum: bool,
+}
+
+impl Part {
+    fn len(&self) -> u64 {
+        self.spool.len() + self.bytes.len() as u64
+    }
+
+    /// Passes all bytes on, and each database that has some where it begins; forgets what
+    /// lies in a file.
+    pub(super) fn drain<W>(
+        &mut self,
+        writer: &mut W,
+        select: impl Fn(&mut W, u32) -> Result<()>,
+        put: impl Fn(&mut W, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let len = self.len();
+        let ends = self.marks.iter().skip(1).map(|(at, _)| *at);
+        let spans = self.marks.iter().zip(ends.chain([len]));
+        // Nothing came of the keys of others: they have no elements, or are damaged.
+        let begun = spans.filter(|((at, _), end)| end > at);
+        let mut begun = begun.map(|(mark, _)| *mark).peekable();
+        let mut told = 0;
+        let mut tell = |mut bytes: &[u8]| {
+            let end = told + bytes.len() as u64;
+            while let Some((at, db)) = begun.next_if(|(at, _)| *at < end) {
+                // No farther than the bytes in hand.
+                let (now, later) = bytes.split_at((at - told) as usize);
+                put(writer, now)?;
+                select(writer, db)?;
+                (told, bytes) = (at, later);
+            }
+            told = end;
+            put(writer, bytes)
+        };
+        self.spool.drain(&mut tell)?;
+        tell(&self.bytes)
+    }
 }
 
 pub(super) struct Copier<'o> {
@@ -428,6 +462,7 @@ impl Work for Copier<'_> {
         /// A buffer that a large key has made larger is given back.
         const KEPT_BYTES: usize = 4 << 20;
         let mut empty = used.unwrap_or_default();
+        empty.spool.truncate(0);
         empty.bytes.clear();
         empty.bytes.shrink_to(KEPT_BYTES);
         empty.marks.clear();
@@ -485,7 +520,7 @@ impl Copier<'_> {
             return;
         }
         let part = &mut self.part;
-        part.marks.push((part.bytes.len(), self.db));
+        part.marks.push((part.len(), self.db));
         let out = &mut part.bytes;
         match self.options.target.slot_hints() {
             SlotHints::None => {}
@@ -504,11 +539,12 @@ impl Copier<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<()> {
-        let before = self.part.bytes.len();
+        let before = self.part.len();
         match self.write(record, bytes) {
             Ok(()) => Ok(()),
             Err(error) if self.options.keep_going => {
-                self.part.bytes.truncate(before);
+                let part = &mut self.part;
+                part.spool.cut(&mut part.bytes, before);
                 self.part.written.damaged += 1;
                 // What the checks found has been said already.
                 let is_said = matches!(
@@ -553,14 +589,17 @@ impl Copier<'_> {
             return Ok(());
         }
         if part.marks.last().is_none_or(|(_, db)| *db != record.db) {
-            part.marks.push((part.bytes.len(), record.db));
+            part.marks.push((part.len(), record.db));
         }
         let key_of = |error: Error, scratch: &mut Vec<u8>| match record.key_bytes(scratch) {
             Ok(key) => error.in_key(record.db, key),
             Err(_) => error,
         };
         if let Some(commands) = &mut self.commands {
-            commands.lend(std::mem::take(&mut part.bytes));
+            commands.lend(
+                std::mem::take(&mut part.spool),
+                std::mem::take(&mut part.bytes),
+            );
             let told = match StringValue::of(record).filter(|_| record.key_meta.is_none()) {
                 Some(string) => record.key_bytes(&mut self.key_scratch).and_then(|key| {
                     let text = string.text(&mut self.scratch);
@@ -579,7 +618,7 @@ impl Copier<'_> {
                     ended.map_err(|error| key_of(error, &mut self.key_scratch))
                 }),
             };
-            part.bytes = commands.reclaim();
+            (part.spool, part.bytes) = commands.reclaim();
             let count = told?;
             part.written.commands += count;
             match count {

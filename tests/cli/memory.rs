@@ -76,6 +76,16 @@ fn long_texts_of_short_keys_take_no_more_memory() {
     text.pop();
     text += "]}\n";
     assert!(fs::read(&out).unwrap() == text.as_bytes());
+    let out = path_in(&folder, "out.aof");
+    let args = ["convert", &snapshot, "-o", &out, "--target", "redis-7.2"];
+    expect(&[&args[..], &["--max-memory", "40M"]].concat(), 0);
+    let elements = "$11\r\n-2147483648\r\n".repeat(64);
+    let command = format!("*66\r\n$5\r\nRPUSH\r\n$4\r\nlong\r\n{elements}");
+    let log = format!(
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n{}",
+        command.repeat(ELEMENTS / 64)
+    );
+    assert!(fs::read(&out).unwrap() == log.as_bytes());
 }
 
 /// Runs the program under a bound that the kernel enforces: writable memory of its own, touched or not.

@@ -22,6 +22,7 @@
 mod stream;
 
 use crate::bytes::Text;
+use crate::bytes::spool::{SPOOLED_BYTES, Spool};
 use crate::error::Result;
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
@@ -99,9 +100,11 @@ pub struct CommandEncoder {
 /// The commands of a key, one behind the other.
 #[derive(Debug, Default)]
 struct Commands {
+    /// The beginning of a text that has become too long, whole commands.
+    spool: Spool,
     bytes: Vec<u8>,
     /// Where they begin: a buffer that was lent holds others before them.
-    start: usize,
+    start: u64,
     count: u64,
     /// Where the command begins whose arguments are not counted yet.
     open: usize,
@@ -110,6 +113,7 @@ struct Commands {
 impl Commands {
     /// Begins a command of so many arguments.
     fn begin(&mut self, argc: usize, name: &[u8]) {
+        self.spool_if_long();
         encode_argc_into(argc, &mut self.bytes);
         self.arg(name);
         self.count += 1;
@@ -117,6 +121,7 @@ impl Commands {
 
     /// Begins a command on a key whose arguments are counted when it is closed.
     fn open(&mut self, name: &[u8], key: &[u8]) {
+        self.spool_if_long();
         self.open = self.bytes.len();
         // Most have two digits' worth of arguments: those stay where they are.
         self.begin(10, name);
@@ -154,8 +159,16 @@ impl Commands {
         self.bytes.extend_from_slice(args);
     }
 
+    /// Puts what has become too long into a file. No command may be open.
+    #[inline]
+    fn spool_if_long(&mut self) {
+        if self.bytes.len() >= SPOOLED_BYTES {
+            self.spool.take_in(&mut self.bytes);
+        }
+    }
+
     fn clear(&mut self) {
-        self.bytes.truncate(self.start);
+        self.spool.cut(&mut self.bytes, self.start);
         self.count = 0;
     }
 }
@@ -219,28 +232,42 @@ impl CommandEncoder {
     /// A value that goes as a payload and that no encoding of the release holds.
     pub fn take(&mut self, out: &mut Vec<u8>) -> Result<u64> {
         let count = self.end()?;
-        out.extend_from_slice(
-            self.commands
-                .bytes
-                .get(self.commands.start..)
-                .unwrap_or_default(),
-        );
-        self.commands.clear();
-        self.commands.bytes.shrink_to(KEPT_BYTES);
+        self.drain(&mut |part| {
+            out.extend_from_slice(part);
+            Ok(())
+        })?;
         Ok(count)
     }
 
-    /// Lets the commands of a key go behind what a buffer holds; [`reclaim`](Self::reclaim)
-    /// gives it back.
-    pub(crate) fn lend(&mut self, buffer: Vec<u8>) {
-        self.commands.start = buffer.len();
+    /// Passes on the commands of the key that ended, and forgets them; nothing may be lent.
+    ///
+    /// # Errors
+    /// Those of `each`, and of reading what lies in a temporary file.
+    pub(crate) fn drain(&mut self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let commands = &mut self.commands;
+        commands.spool.drain(each)?;
+        each(&commands.bytes)?;
+        commands.clear();
+        commands.bytes.shrink_to(KEPT_BYTES);
+        Ok(())
+    }
+
+    /// Lets the commands of a key go behind what a buffer holds, and before it a file;
+    /// [`reclaim`](Self::reclaim) gives both back.
+    pub(crate) fn lend(&mut self, spool: Spool, buffer: Vec<u8>) {
+        self.commands.start = spool.len() + buffer.len() as u64;
+        self.commands.spool = spool;
         self.commands.bytes = buffer;
     }
 
-    /// Gives the buffer back that was lent.
-    pub(crate) fn reclaim(&mut self) -> Vec<u8> {
-        self.commands.start = 0;
-        std::mem::take(&mut self.commands.bytes)
+    /// Gives back what was lent.
+    pub(crate) fn reclaim(&mut self) -> (Spool, Vec<u8>) {
+        let commands = &mut self.commands;
+        commands.start = 0;
+        (
+            std::mem::take(&mut commands.spool),
+            std::mem::take(&mut commands.bytes),
+        )
     }
 
     /// Completes the commands of the key that ended and says how many they are.
