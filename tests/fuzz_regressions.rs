@@ -130,19 +130,15 @@ fn line(bytes: &[u8]) -> String {
     format!("\"{text}\"\n")
 }
 
-/// The words of `fuzz/dictionaries/NAME`; `RDBKIT_BLESS=1` writes them anew.
+/// The words of `fuzz/dictionaries/NAME`; `BLESS=1` writes them anew.
 fn check_dictionary(name: &str, words: &[Vec<u8>]) {
     let path = util::repo().join("fuzz/dictionaries").join(name);
     let text: String = words.iter().map(|word| line(word)).collect();
-    if std::env::var_os("RDBKIT_BLESS").is_some() {
+    if std::env::var_os("BLESS").is_some() {
         fs::write(&path, &text).unwrap();
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == text,
-        "RDBKIT_BLESS=1 writes {} anew",
-        path.display()
-    );
+    assert!(found == text, "BLESS=1 writes {} anew", path.display());
 }
 
 #[test]
