@@ -32,10 +32,12 @@ impl Read for Trickle<'_> {
     }
 }
 
-/// Everything that a conversion does to the world, in order.
+/// Everything that a conversion does to the world.
 struct Recorded {
     document: NativeWriter,
     text: Vec<u8>,
+    /// Told when they are found, which is before the text of their batch is.
+    damages: Vec<u8>,
 }
 
 impl Conversion for Recorded {
@@ -55,7 +57,7 @@ impl Conversion for Recorded {
     }
 
     fn damaged(&mut self, error: Error) {
-        self.text.extend(format!("{error}\n").into_bytes());
+        self.damages.extend(format!("{error}\n").into_bytes());
     }
 }
 
@@ -63,6 +65,7 @@ fn told<S: Source + Send>(source: S, pipeline: Pipeline) -> Vec<u8> {
     let mut conversion = Recorded {
         document: NativeWriter::new(Arrangement::Lines),
         text: Vec::new(),
+        damages: Vec::new(),
     };
     let options = ConvertOptions {
         keep_going: true,
@@ -73,6 +76,7 @@ fn told<S: Source + Send>(source: S, pipeline: Pipeline) -> Vec<u8> {
     let outcome = convert_rdb(&mut reader, &options, &mut conversion);
     conversion.document.finish();
     conversion.text.append(conversion.document.text());
+    conversion.text.append(&mut conversion.damages);
     conversion.text.extend(format!("{outcome:?}").into_bytes());
     conversion.text
 }
