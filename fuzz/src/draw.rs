@@ -80,9 +80,10 @@ fn several<T>(
     Ok(all)
 }
 
+/// A time of these years: what is stored of 1970 looks like a later one of a big-endian machine.
 pub(crate) fn deadline(u: &mut Unstructured<'_>) -> Result<Option<i64>> {
     Ok(match u.ratio(1, 3)? {
-        true => Some(u.int_in_range(1..=1 << 48)?),
+        true => Some(u.int_in_range(1_300_000_000_000..=4_000_000_000_000)?),
         false => None,
     })
 }

@@ -308,8 +308,7 @@ impl ValueChecks {
         let id = module.id()?;
         if id.name() == crate::rdb::vectorset::MODULE_NAME && id.encoding_version() == 0 {
             let items = module.items()?;
-            crate::rdb::vectorset::decode(items)
-                .and_then(|_| crate::rdb::vectorset::check_graph(items))
+            crate::rdb::vectorset::check(items)
                 .map_err(|flaw| Error::new(flaw.into()).at_offset(place.record.offset))?;
         }
         if let Some(text) = module.json_text()?

@@ -159,6 +159,15 @@ pub fn decode<'i>(mut items: impl Iterator<Item = ModuleItem<'i>>) -> Result<Vec
     }
 }
 
+/// Checks the items of a set: their layout, and the graph that they make.
+///
+/// # Errors
+/// What servers refuse.
+pub(crate) fn check(items: ModuleItems<'_>) -> Result<(), Flaw> {
+    decode(items)?;
+    check_graph(items)
+}
+
 /// Checks the graph of a set whose items [`decode`] takes.
 ///
 /// Links are checked one by one without being kept: a link and its way back cancel
@@ -166,7 +175,7 @@ pub fn decode<'i>(mut items: impl Iterator<Item = ModuleItem<'i>>) -> Result<Vec
 ///
 /// # Errors
 /// A graph that servers refuse.
-pub(crate) fn check_graph(items: ModuleItems<'_>) -> Result<(), Flaw> {
+fn check_graph(items: ModuleItems<'_>) -> Result<(), Flaw> {
     let mut nodes = Vec::new();
     each_node(items, |id, level, _, _| {
         // One entry a node, however many levels it says it is on.

@@ -23,7 +23,7 @@ use crate::model::stream::{StreamId, StreamState};
 use crate::rdb::constants::{Opcode, TypeByte, array_tag, module_opcode, quicklist_container};
 use crate::rdb::frame::Record;
 use crate::rdb::length::{count, encode_length, length};
-use crate::rdb::module::{KeyMeta, ModuleId, encode_item, encode_key_meta};
+use crate::rdb::module::{KeyMeta, ModuleId, ModuleItems, encode_item, encode_key_meta};
 use crate::rdb::object::stream::nodes_of;
 use crate::rdb::object::{Layout, Scratch, Value};
 use crate::rdb::string::{RdbString, StringEncoder, encode_stored, skip_string, string};
@@ -422,6 +422,13 @@ impl ValueSink for RecordEncoder {
             return self.attempt(Err(error));
         }
         encode_length(module_opcode::EOF, &mut self.body);
+        if name == vectorset::MODULE_NAME && encoding_version == 0 {
+            // Items may be the caller's own; servers refuse a graph that is none.
+            let items = ModuleItems::new(&self.body[start..]);
+            if let Err(flaw) = vectorset::check(items) {
+                return self.attempt(Err(Error::new(flaw.into())));
+            }
+        }
         self.type_byte = Some(TypeByte::MODULE_2);
     }
 
