@@ -29,6 +29,7 @@
 //! | whether two datasets are the same | [`ops::diff`] |
 //! | whether a key was seen before, in bounded memory | [`keyset`] |
 //! | errors and their codes | [`error`] |
+//! | what an input may cost | [`limits`] |
 //! | whole jobs | [`ops`] |
 //!
 //! # Count keys by type
@@ -127,6 +128,7 @@ pub mod error;
 pub mod input;
 pub mod json;
 pub mod keyset;
+pub mod limits;
 pub mod model;
 pub mod num;
 pub mod ops;

@@ -26,13 +26,12 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Entry, EntryKind, Manifest};
 use crate::error::{Code, Error, ErrorKind, Result};
+use crate::limits::MANIFEST_BYTES;
 
 /// The folder of the parts, unless `appenddirname` says otherwise.
 pub const DEFAULT_DIR_NAME: &str = "appendonlydir";
 /// How a manifest's name ends.
 pub const MANIFEST_SUFFIX: &str = ".manifest";
-/// More than any real manifest has: 100 bytes a part, and one rewrite rarely leaves more than three.
-const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// What a file is, told by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -283,13 +282,13 @@ impl AofSet {
     ///
     /// # Errors
     ///
-    /// `bad_manifest`, `limit_exceeded` beyond 16 MiB, I/O.
+    /// `bad_manifest`, `limit_exceeded` beyond [`MANIFEST_BYTES`], I/O.
     pub fn open_manifest(path: &Path) -> Result<AofSet> {
-        let bytes = read_at_most(path, MAX_MANIFEST_BYTES + 1)?;
-        if bytes.len() as u64 > MAX_MANIFEST_BYTES {
+        let bytes = read_at_most(path, MANIFEST_BYTES + 1)?;
+        if bytes.len() as u64 > MANIFEST_BYTES {
             return Err(Error::new(ErrorKind::LimitExceeded {
                 what: "size of a manifest",
-                limit: MAX_MANIFEST_BYTES,
+                limit: MANIFEST_BYTES,
             })
             .in_file(shown(path)));
         }

@@ -9,11 +9,7 @@ use hashbrown::HashMap;
 
 use super::annotation::Annotation;
 use super::reader::Event;
-
-/// Longer than any command's name, modules included.
-const MAX_NAME_BYTES: usize = 48;
-/// Far above what servers and modules have.
-const MAX_NAMES: usize = 4096;
+use crate::limits::{COMMAND_NAME_BYTES, COMMAND_NAMES};
 
 /// How often, and how much of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,7 +74,7 @@ impl LogStats {
     }
 
     fn count(&mut self, name: &[u8], count: u64, bytes: u64) {
-        let mut upper = [0; MAX_NAME_BYTES];
+        let mut upper = [0; COMMAND_NAME_BYTES];
         let Some(upper) = upper.get_mut(..name.len()) else {
             return self.other.add(count, bytes);
         };
@@ -86,7 +82,7 @@ impl LogStats {
         upper.make_ascii_uppercase();
         if let Some(known) = self.names.get_mut(&*upper) {
             known.add(count, bytes);
-        } else if self.names.len() < MAX_NAMES {
+        } else if self.names.len() < COMMAND_NAMES {
             self.names
                 .insert((&*upper).into(), CommandCount { count, bytes });
         } else {
@@ -183,8 +179,8 @@ mod tests {
         }
         encode_record_into(&["x".repeat(100)], &mut log);
         let stats = stats(&log);
-        assert_eq!(stats.by_bytes().len(), MAX_NAMES);
-        assert_eq!(stats.other.count, 10_001 - MAX_NAMES as u64);
+        assert_eq!(stats.by_bytes().len(), COMMAND_NAMES);
+        assert_eq!(stats.other.count, 10_001 - COMMAND_NAMES as u64);
         assert_eq!(stats.records.bytes, log.len() as u64);
     }
 }

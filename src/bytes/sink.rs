@@ -20,11 +20,10 @@ use std::path::{Path, PathBuf};
 use super::cleanup::{self, Doomed};
 use super::file_id::{FileId, display_path};
 use crate::error::{Error, Result};
+use crate::limits::OUTPUT_LINKS;
 
 /// How much is gathered before the system is called.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// As many symbolic links as Linux follows.
-const MAX_LINKS: usize = 40;
 
 /// What may be overwritten.
 #[derive(Clone, Debug, Default)]
@@ -447,7 +446,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
 /// Follows symbolic links to what is written to, which need not exist, with an absolute folder.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_path_buf();
-    for _ in 0..MAX_LINKS {
+    for _ in 0..OUTPUT_LINKS {
         match fs::read_link(&target) {
             Ok(link) => target = folder_of(&target).join(link),
             // No link, or nothing there.

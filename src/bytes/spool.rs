@@ -9,9 +9,6 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
 use crate::error::{Error, Result};
 
-/// From here on the text of a key goes to a temporary file, where texts wait for their turn.
-pub(crate) const SPOOLED_BYTES: usize = 24 << 20;
-
 /// The beginning of a text, in a file without a name.
 #[derive(Debug, Default)]
 pub(crate) struct Spool {

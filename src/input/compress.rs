@@ -18,6 +18,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
 use crate::error::{Code, Error, ErrorKind, Result};
+use crate::limits::ZSTD_WINDOW_BYTES;
 
 /// How an input is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -147,9 +148,6 @@ enum Flaw {
     Broken,
 }
 
-/// The largest window of a zstd frame: what `zstd -d` allows without `--long`.
-const MAX_WINDOW_BYTES: u64 = 128 << 20;
-
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.flaw {
@@ -178,7 +176,7 @@ pub(super) fn explain(error: Error) -> Error {
             flaw: Flaw::Window, ..
         }) => ErrorKind::LimitExceeded {
             what: "the window of a zstd frame in bytes",
-            limit: MAX_WINDOW_BYTES,
+            limit: ZSTD_WINDOW_BYTES,
         },
         Some(Damage {
             flaw: Flaw::Broken,

@@ -11,8 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr2;
 
-/// How deep arrays and objects may be nested; the schema itself needs 7.
-const MAX_DEPTH: usize = 512;
+use crate::limits::JSON_DEPTH;
 
 /// What is wrong with the text, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -379,7 +378,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn open(&self, open: &mut Vec<bool>, is_object: bool) -> Parsed<()> {
-        if open.len() >= MAX_DEPTH {
+        if open.len() >= JSON_DEPTH {
             return self.wrong(self.at, "at most 512 nested arrays and objects", "more");
         }
         open.push(is_object);
@@ -480,8 +479,8 @@ mod tests {
     #[test]
     fn nesting_is_bounded() {
         let nested = |depth: usize| [b"[".repeat(depth), b"]".repeat(depth)].concat();
-        assert!(whole_value(&nested(MAX_DEPTH + 1)).is_ok());
-        assert!(whole_value(&nested(MAX_DEPTH + 2)).is_err());
+        assert!(whole_value(&nested(JSON_DEPTH + 1)).is_ok());
+        assert!(whole_value(&nested(JSON_DEPTH + 2)).is_err());
         assert!(whole_value(&b"[".repeat(10_000_000)).is_err());
     }
 

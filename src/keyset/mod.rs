@@ -39,11 +39,9 @@ use std::path::{Path, PathBuf};
 use foldhash::quality::RandomState;
 
 use crate::error::Result;
+use crate::limits::LISTED_DUPLICATES;
 use search::Search;
 use spill::Spill;
-
-/// Memory that a set uses by default.
-pub const DEFAULT_MEMORY_BYTES: usize = 32 << 20;
 
 const PARTITION_BITS: u32 = 10;
 const PARTITIONS: usize = 1 << PARTITION_BITS;
@@ -91,7 +89,7 @@ impl Duplicates {
         self.count += other.count;
         self.listed.extend(other.listed);
         self.listed.sort_unstable();
-        self.listed.truncate(search::LISTED_DUPLICATES);
+        self.listed.truncate(LISTED_DUPLICATES);
     }
 }
 
@@ -143,9 +141,10 @@ struct Link {
 /// Collects keys and finds those that occur again.
 ///
 /// ```
-/// use rdbkit::keyset::{DEFAULT_MEMORY_BYTES, KeySet, Outcome};
+/// use rdbkit::keyset::{KeySet, Outcome};
+/// use rdbkit::limits::KEYSET_BYTES;
 ///
-/// let mut seen = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+/// let mut seen = KeySet::new(KEYSET_BYTES, None);
 /// for (offset, key) in [(9, "a"), (14, "b"), (19, "a")] {
 ///     seen.insert(0, key.as_bytes(), offset);
 /// }
@@ -477,6 +476,7 @@ impl Decoder {
 mod tests {
     use super::*;
     use crate::error::Error;
+    use crate::limits::KEYSET_BYTES;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
@@ -534,7 +534,7 @@ mod tests {
         let offsets: Vec<u64> = (0..keys.len() as u64).map(|n| n * 50_000 + 9).collect();
         let expected = expected(&keys, &offsets);
         assert_eq!(expected.count, 1_020);
-        let (in_memory, has_spilled) = found(DEFAULT_MEMORY_BYTES, 0, &keys, &offsets);
+        let (in_memory, has_spilled) = found(KEYSET_BYTES, 0, &keys, &offsets);
         assert!(!has_spilled);
         assert_eq!(in_memory, expected);
         // A partition has about 20 keys, one of them also the 1 000 repeats.
@@ -548,7 +548,7 @@ mod tests {
     #[test]
     fn several_jobs_find_what_one_finds() {
         let found = |jobs| {
-            let mut set = KeySet::new(DEFAULT_MEMORY_BYTES, None).jobs(jobs);
+            let mut set = KeySet::new(KEYSET_BYTES, None).jobs(jobs);
             for n in 0..600_000u64 {
                 let key = if n % 10_000 == 9 { n / 7 } else { n };
                 set.insert(0, &key.to_le_bytes(), n);
@@ -568,7 +568,7 @@ mod tests {
 
     #[test]
     fn candidates_that_are_not_equal_are_not_reported() {
-        let mut set = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+        let mut set = KeySet::new(KEYSET_BYTES, None);
         for offset in [5, 6, 7, 8] {
             set.insert_hashed(42, offset);
         }
@@ -594,7 +594,7 @@ mod tests {
 
     #[test]
     fn error_of_the_callback_ends_the_search() {
-        let mut set = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+        let mut set = KeySet::new(KEYSET_BYTES, None);
         set.insert(0, b"k", 1);
         set.insert(0, b"k", 2);
         assert!(set.finish(|_, _| Err(Error::usage("stop"))).is_err());
@@ -615,7 +615,7 @@ mod tests {
         ) {
             let offsets: Vec<u64> = (1..=keys.len() as u64).map(|n| n * jump).collect();
             let expected = expected(&keys, &offsets);
-            prop_assert_eq!(&found(DEFAULT_MEMORY_BYTES, 0, &keys, &offsets).0, &expected);
+            prop_assert_eq!(&found(KEYSET_BYTES, 0, &keys, &offsets).0, &expected);
             prop_assert_eq!(&found(1, 3, &keys, &offsets).0, &expected);
         }
     }

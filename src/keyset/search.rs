@@ -7,9 +7,8 @@ use std::collections::BinaryHeap;
 
 use super::{DISTANCE_BITS, Duplicate, Duplicates};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::LISTED_DUPLICATES;
 
-/// Duplicates that are listed; the rest are counted.
-pub(super) const LISTED_DUPLICATES: usize = 100_000;
 /// What a key of a pass takes: up to four slots, and an offset.
 pub(super) const BYTES_PER_KEY: usize = 5 * size_of::<u64>();
 const INDEX_BITS: u32 = DISTANCE_BITS;

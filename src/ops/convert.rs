@@ -9,6 +9,7 @@ use super::selected::is_selected;
 use crate::error::{Error, Result};
 use crate::json::Document;
 use crate::json::native::{Header, ModuleAuxRecord};
+use crate::limits::KEPT_BATCH_BYTES;
 use crate::model::function::checked_library_name;
 use crate::rdb::{Item, RdbString, ReadItems, Record, Scratch};
 use crate::report::{Finding, Level};
@@ -199,13 +200,11 @@ impl<D: Document + Send> Work for Worker<'_, D> {
     }
 
     fn take(&mut self, used: Option<Part<D>>) -> Part<D> {
-        /// A buffer that a large key has made larger is given back.
-        const KEPT_BYTES: usize = 4 << 20;
         let mut empty = used.unwrap_or_else(|| Part::new((self.make_fragment)()));
         empty.done = Converted::default();
         let text = empty.fragment.text();
         text.clear();
-        text.shrink_to(KEPT_BYTES);
+        text.shrink_to(KEPT_BATCH_BYTES);
         std::mem::replace(&mut self.part, empty)
     }
 }

@@ -7,7 +7,8 @@ use crate::bytes::Text;
 use crate::error::{Code, Error, ErrorKind, Result, Value};
 use crate::json::native::Header;
 use crate::json::reader::{JsonKey, JsonReader, JsonRecord};
-use crate::keyset::{DEFAULT_MEMORY_BYTES, KeySet, Outcome};
+use crate::keyset::{KeySet, Outcome};
+use crate::limits::KEYSET_BYTES;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 use crate::rdb::{Dialect, Family};
@@ -31,7 +32,7 @@ pub fn import_json<'a>(
     mut each: impl FnMut(JsonRecord<'a>) -> Result<()>,
 ) -> Result<()> {
     let mut reader = JsonReader::new(text);
-    let mut keys = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+    let mut keys = KeySet::new(KEYSET_BYTES, None);
     while let Some(record) = reader.next_record()? {
         if let JsonRecord::Key(key) = &record {
             keys.insert(key.db(), key.key(), key.offset());
@@ -132,7 +133,7 @@ pub fn verify_json(text: &[u8], report: &mut dyn FnMut(Finding)) -> Verified {
         ..Verified::default()
     };
     let mut reader = JsonReader::new(text);
-    let mut keys = KeySet::new(DEFAULT_MEMORY_BYTES, None);
+    let mut keys = KeySet::new(KEYSET_BYTES, None);
     loop {
         match reader.next_record() {
             Ok(None) => break verified.complete = true,

@@ -24,12 +24,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::bytes::crc64::{Crc64, combine, crc64};
 use crate::bytes::source::Source;
 use crate::error::{Error, Result};
-use crate::keyset;
+use crate::limits::{IN_FLIGHT_BYTES, KEYSET_BYTES, MEMORY_BYTES};
 use crate::rdb::reader::{Batch, Visit};
 use crate::rdb::{Item, PayloadReader, PlainString, RdbReader, ReadItems};
-
-/// How much of a file is in flight before no more is cut off.
-const IN_FLIGHT_BYTES: usize = 8 << 20;
 
 /// How a file is divided among threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +37,6 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// What all of it uses, beside large values.
-    const MEMORY_BYTES: usize = 64 << 20;
     /// As much of a file as is looked at in one go.
     const BATCH_BYTES: usize = 256 * 1024;
 
@@ -51,7 +46,7 @@ impl Pipeline {
         Pipeline {
             jobs,
             batch_bytes: Self::BATCH_BYTES,
-            memory_bytes: Self::MEMORY_BYTES,
+            memory_bytes: MEMORY_BYTES,
         }
     }
 
@@ -71,11 +66,11 @@ impl Pipeline {
     }
 
     /// Uses no more memory than this for what is in flight and for the keys that were seen,
-    /// as far as that goes; more than 64 MiB makes no difference. Results do not depend on it.
+    /// as far as that goes; more than [`MEMORY_BYTES`] makes no difference. Results do not depend on it.
     #[must_use]
     pub fn memory_bytes(self, memory_bytes: usize) -> Self {
         Pipeline {
-            memory_bytes: memory_bytes.min(Self::MEMORY_BYTES),
+            memory_bytes: memory_bytes.min(MEMORY_BYTES),
             ..self
         }
     }
@@ -84,9 +79,9 @@ impl Pipeline {
         (self.memory_bytes / 8).clamp(1, IN_FLIGHT_BYTES)
     }
 
-    /// What a [`KeySet`](keyset::KeySet) may use.
+    /// What a [`KeySet`](crate::keyset::KeySet) may use.
     pub(crate) fn keyset_bytes(self) -> usize {
-        (self.memory_bytes / 2).min(keyset::DEFAULT_MEMORY_BYTES)
+        (self.memory_bytes / 2).min(KEYSET_BYTES)
     }
 }
 

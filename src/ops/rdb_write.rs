@@ -28,6 +28,7 @@ use crate::aof::CommandEncoder;
 use crate::bytes::spool::Spool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyset::KeySet;
+use crate::limits::KEPT_BATCH_BYTES;
 use crate::model::ValueType;
 use crate::model::function::checked_library_name;
 use crate::model::sink::{KeyHead, ValueSink};
@@ -459,12 +460,10 @@ impl Work for Copier<'_> {
     }
 
     fn take(&mut self, used: Option<Part>) -> Part {
-        /// A buffer that a large key has made larger is given back.
-        const KEPT_BYTES: usize = 4 << 20;
         let mut empty = used.unwrap_or_default();
         empty.spool.truncate(0);
         empty.bytes.clear();
-        empty.bytes.shrink_to(KEPT_BYTES);
+        empty.bytes.shrink_to(KEPT_BATCH_BYTES);
         empty.marks.clear();
         empty.ledger.keys.clear();
         empty.written = Written::default();

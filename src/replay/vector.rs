@@ -9,17 +9,13 @@
 
 use super::reply::WRONG_TYPE;
 use super::{Args, Reject, Replayer, Reply};
+use crate::limits::{PROJECTION_CELLS, STRETCHED_DIMENSION};
 use crate::num::{Flavor, parse_f64};
 use crate::store::{Bytes, KeySlot, Map, Projection, Quantization, Value, Vector, VectorSet};
 
 const INVALID_VECTOR: Reject = Reject::error("ERR invalid vector specification");
 const INVALID_OPTION: Reject = Reject::error("ERR invalid option after element");
 const DIM_MISMATCH: Reject = Reject::error("ERR Vector dimension mismatch");
-/// The largest dimension that REDUCE may give to vectors that are shorter.
-const MAX_REDUCED_DIM: u32 = 1 << 16;
-/// Cells of a projection that are computed for each vector; servers know no bound but
-/// that of the dimensions.
-const MAX_CELLS: u64 = 1 << 28;
 /// M unless given.
 const DEFAULT_M: u32 = 16;
 
@@ -70,16 +66,16 @@ impl<'a> Add<'a> {
         };
         let dim = u32::try_from(vector.len()).map_err(|_| INVALID_VECTOR)?;
         // Nothing makes servers refuse to "reduce" a vector to a longer one.
-        if reduced.is_some_and(|reduced| reduced > dim.max(MAX_REDUCED_DIM)) {
+        if reduced.is_some_and(|reduced| reduced > dim.max(STRETCHED_DIMENSION)) {
             return Err(Reject::Limit {
                 what: "dimensions of a reduced vector",
-                limit: u64::from(MAX_REDUCED_DIM),
+                limit: u64::from(STRETCHED_DIMENSION),
             });
         }
-        if u64::from(dim) * u64::from(reduced.unwrap_or(1)) > MAX_CELLS {
+        if u64::from(dim) * u64::from(reduced.unwrap_or(1)) > PROJECTION_CELLS {
             return Err(Reject::Limit {
                 what: "cells of a projection",
-                limit: MAX_CELLS,
+                limit: PROJECTION_CELLS,
             });
         }
         if args.len() <= element {

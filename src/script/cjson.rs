@@ -17,6 +17,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use super::call::{Call, as_number, to_integer, type_name};
 use super::cjson_decode;
+use crate::limits::SCRIPT_BYTES;
 use crate::num::printf17;
 
 /// Depth at which Lua's stack is full, whatever the setting.
@@ -355,7 +356,7 @@ impl Encoder<'_> {
 
     /// One table in many places makes more text than it has entries.
     fn check_size(&self) -> mlua::Result<()> {
-        if self.json.len() > super::MAX_BYTES {
+        if self.json.len() > SCRIPT_BYTES {
             return Err(mlua::Error::MemoryError("not enough memory".into()));
         }
         Ok(())

@@ -6,12 +6,8 @@ use mlua::{Lua, Table, Value};
 use super::call::as_number;
 use super::machine::Shared;
 use super::{Answer, Stop};
+use crate::limits::{SCRIPT_RESULT_DEPTH, SCRIPT_RESULT_VALUES};
 use crate::num::printf17;
-
-/// Tables in tables beyond which a result is not looked at.
-const MAX_DEPTH: u32 = 100;
-/// Values beyond which a result is not looked at.
-const MAX_VALUES: usize = 1 << 16;
 
 /// The value that a script sees.
 pub(super) fn to_lua(lua: &Lua, shared: &Shared, answer: Answer) -> mlua::Result<Value> {
@@ -41,12 +37,12 @@ pub(super) fn to_lua(lua: &Lua, shared: &Shared, answer: Answer) -> mlua::Result
 
 /// What a script's result is as a reply; `None` if it is too large to say.
 pub(super) fn to_answer(value: &Value) -> mlua::Result<Option<Answer>> {
-    let mut left = MAX_VALUES;
+    let mut left = SCRIPT_RESULT_VALUES;
     convert(value, 0, &mut left)
 }
 
 fn convert(value: &Value, depth: u32, left: &mut usize) -> mlua::Result<Option<Answer>> {
-    if depth > MAX_DEPTH || *left == 0 {
+    if depth > SCRIPT_RESULT_DEPTH || *left == 0 {
         return Ok(None);
     }
     *left -= 1;

@@ -17,17 +17,12 @@ use super::api::{self, Link};
 use super::call::{raise, text_of};
 use super::convert::to_answer;
 use super::random::{self, Lrand48};
-use super::{
-    Answer, Event, Job, MAX_BYTES, MAX_TIME, Stop, bit, cjson, cmsgpack, out_of_time, structs,
-};
+use super::{Answer, Event, Job, Stop, bit, cjson, cmsgpack, out_of_time, structs};
+use crate::limits::{SCRIPT_BYTES, SCRIPT_PATTERN_BYTES, SCRIPT_TIME};
 use crate::num::Flavor;
 
 /// Instructions between two looks at the clock.
 const HOOK_EVERY: u32 = 100_000;
-/// The longest pattern of string.find and its kind.
-const MAX_PATTERN: u64 = 10_000;
-/// Stack of the thread: room for the recursion of the longest pattern.
-pub(super) const STACK_BYTES: usize = 64 << 20;
 
 /// What the functions of a script share.
 #[derive(Default)]
@@ -70,7 +65,7 @@ impl Shared {
     }
 }
 
-const OUT_OF_MEMORY: Stop = Stop::Limit("bytes of a script", MAX_BYTES as u64);
+const OUT_OF_MEMORY: Stop = Stop::Limit("bytes of a script", SCRIPT_BYTES as u64);
 
 /// Runs scripts until nobody has one.
 pub(super) fn run(
@@ -109,7 +104,7 @@ impl Machine {
     fn new(shared: &Rc<Shared>, link: Link, release: Flavor) -> mlua::Result<Self> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
-        lua.set_memory_limit(MAX_BYTES)?;
+        lua.set_memory_limit(SCRIPT_BYTES)?;
         let globals = lua.globals();
         globals.raw_set("redis", api::library(&lua, shared, link, release)?)?;
         globals.raw_set("cjson", cjson::library(&lua)?)?;
@@ -124,7 +119,7 @@ impl Machine {
         let triggers = HookTriggers::new().every_nth_instruction(HOOK_EVERY);
         lua.set_global_hook(triggers, move |_, _| {
             let started = watched.started.get();
-            if started.is_some_and(|started| started.elapsed() > MAX_TIME) {
+            if started.is_some_and(|started| started.elapsed() > SCRIPT_TIME) {
                 watched.end(out_of_time());
             }
             watched.check().map(|()| VmState::Continue)
@@ -214,10 +209,10 @@ fn host(lua: &Lua, shared: &Rc<Shared>, release: Flavor) -> mlua::Result<Table> 
     host.set("unsupported", unsupported)?;
     let state = shared.clone();
     let too_long = lua.create_function(move |_, ()| {
-        Err::<(), _>(state.end(Stop::Limit("bytes of a pattern", MAX_PATTERN)))
+        Err::<(), _>(state.end(Stop::Limit("bytes of a pattern", SCRIPT_PATTERN_BYTES)))
     })?;
     host.set("pattern_too_long", too_long)?;
-    host.set("max_pattern", MAX_PATTERN)?;
+    host.set("max_pattern", SCRIPT_PATTERN_BYTES)?;
     // An error that pcall has caught, as scripts see it.
     let state = shared.clone();
     let caught = lua.create_function(move |lua, error: Value| {

@@ -48,20 +48,15 @@ mod structs;
 use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::limits::{SCRIPT_GRACE, SCRIPT_STACK_BYTES, SCRIPT_TIME};
 use crate::num::Flavor;
 use crate::replay::table::{self, Class};
 use crate::replay::{Reject, Replayer, Reply, reads};
 use crate::store::Str;
 use rules::Known;
 
-/// How long a script may take.
-const MAX_TIME: Duration = Duration::from_secs(5);
-/// How long after that its thread is waited for.
-const GRACE: Duration = Duration::from_millis(500);
-/// What a script and the libraries may allocate.
-const MAX_BYTES: usize = 256 << 20;
 /// Values that a function can return: Lua's stack is full then.
 const MAX_RESULTS: usize = 7990;
 
@@ -162,7 +157,7 @@ impl Host {
         let (say, events) = channel();
         thread::Builder::new()
             .name("script".into())
-            .stack_size(machine::STACK_BYTES)
+            .stack_size(SCRIPT_STACK_BYTES)
             .spawn(move || machine::run(release, &next_job, next_answer, say))?;
         Ok(Host {
             release,
@@ -175,7 +170,7 @@ impl Host {
     /// Runs a script to its end; no answer within the time is a stop at a bound.
     fn run(&self, replayer: &mut Replayer<'_>, job: Job) -> Result<Option<Answer>, Stop> {
         let gone = || Stop::Unsupported("the thread that runs scripts has ended".into());
-        let deadline = Instant::now() + MAX_TIME + GRACE;
+        let deadline = Instant::now() + SCRIPT_TIME + SCRIPT_GRACE;
         let mut progress = Progress::new(self.release);
         self.jobs.send(job).map_err(|_| gone())?;
         loop {
@@ -196,7 +191,7 @@ impl Host {
 }
 
 fn out_of_time() -> Stop {
-    Stop::Limit("milliseconds of a script", MAX_TIME.as_millis() as u64)
+    Stop::Limit("milliseconds of a script", SCRIPT_TIME.as_millis() as u64)
 }
 
 /// What a script has done so far, on which it depends what it may do.
@@ -556,7 +551,7 @@ mod tests {
         let outcome = run(&mut replayer(), body);
         let bounded = matches!(outcome, Err(Reject::Limit { .. }));
         assert!(bounded, "{body}: {outcome:?}");
-        assert!(started.elapsed() < MAX_TIME + 4 * GRACE, "{body}");
+        assert!(started.elapsed() < SCRIPT_TIME + 4 * SCRIPT_GRACE, "{body}");
     }
 
     #[test]

@@ -22,8 +22,9 @@
 mod stream;
 
 use crate::bytes::Text;
-use crate::bytes::spool::{SPOOLED_BYTES, Spool};
+use crate::bytes::spool::Spool;
 use crate::error::Result;
+use crate::limits::{KEPT_BYTES, SPOOLED_BYTES};
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
@@ -43,8 +44,6 @@ const ITEMS_PER_COMMAND: usize = 64;
 const ITEMS_PER_ARMSET: usize = 32;
 /// The latest deadline of a field that HPEXPIREAT takes everywhere; files store later ones.
 const MAX_FIELD_DEADLINE_MS: i64 = (1 << 46) - 1;
-/// What a buffer keeps between keys, in bytes.
-const KEPT_BYTES: usize = 1 << 20;
 
 /// Makes the commands of keys and values, for a release.
 ///

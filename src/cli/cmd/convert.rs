@@ -10,6 +10,7 @@ use rdbkit::json::librdb::LibrdbWriter;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::json::rdbtools::RdbtoolsWriter;
 use rdbkit::json::reader::JsonRecord;
+use rdbkit::limits::KEPT_BYTES;
 use rdbkit::ops::convert::{
     Conversion, ConvertOptions, Converted, convert_rdb, damage_finding, header_of_rdb,
     header_of_store,
@@ -153,8 +154,6 @@ impl<W: Document + Send> Conversion for Job<'_, W> {
 
 impl<W: Document> Job<'_, W> {
     fn write_out(&mut self) -> Result<()> {
-        /// What the buffer of a large key is cut down to.
-        const KEPT_BYTES: usize = 1 << 20;
         let output = &mut self.output;
         self.writer.write_out(&mut |text| output.put(text))?;
         self.writer.text().shrink_to(KEPT_BYTES);

@@ -22,6 +22,7 @@ use super::string::skip_string;
 use super::template::Templates;
 use crate::bytes::Text;
 use crate::error::{Code, Error, ErrorKind, Fail, Flaw, Parsed};
+use crate::limits::KEPT_BYTES;
 use crate::model::ValueType;
 
 pub use array::{Array, ArrayElement};
@@ -265,9 +266,6 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// What a buffer may keep between values, in bytes.
-    const KEPT_BYTES: usize = 1 << 20;
-
     /// Makes empty buffers.
     #[must_use]
     pub fn new() -> Self {
@@ -277,7 +275,7 @@ impl Scratch {
     /// Gives back what an unusually large value took.
     pub fn trim(&mut self) {
         for buffer in [&mut self.blob, &mut self.first, &mut self.second] {
-            if buffer.capacity() > Self::KEPT_BYTES {
+            if buffer.capacity() > KEPT_BYTES {
                 *buffer = Vec::new();
             }
         }

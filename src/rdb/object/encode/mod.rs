@@ -17,6 +17,7 @@ use crate::bytes::Text;
 use crate::encoding::Listpack;
 use crate::encoding::listpack::LEAST_ODD_BYTES;
 use crate::error::{Error, ErrorKind, Parsed, Result};
+use crate::limits::KEPT_BYTES;
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
@@ -32,9 +33,6 @@ use crate::rdb::vectorset;
 
 /// The bytes of a value.
 pub(crate) type Body = Vec<u8>;
-
-/// What a buffer keeps between values, in bytes.
-const KEPT_BYTES: usize = 1 << 20;
 
 /// Makes records for a release out of keys and values.
 ///
