@@ -13,9 +13,9 @@ use std::ops::Range;
 use super::export_store::value_type;
 use super::losses;
 use super::pipeline::Pipe;
+use super::rdb_part::Part;
 use super::rdb_write::{
-    Form, Part, Pass, Survey, WriteOptions, Written, each_part, export_whole, write_rdb,
-    write_store,
+    Form, Pass, Survey, WriteOptions, Written, each_part, export_whole, write_rdb, write_store,
 };
 use crate::aof::AofWriter;
 use crate::aof::command_writer::{encode_function, encode_script};

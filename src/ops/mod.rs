@@ -20,6 +20,7 @@ pub mod opened;
 pub mod pipeline;
 mod rdb_check;
 mod rdb_ledger;
+mod rdb_part;
 mod rdb_survey;
 pub mod rdb_write;
 pub mod replay;

@@ -10,7 +10,6 @@
 //! since a server checks next to nothing when it loads. The same passes write a log's
 //! commands instead of records, see [`super::aof_write`].
 
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
@@ -21,14 +20,13 @@ use super::export_store::{export_entry, value_type};
 use super::losses;
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::{KeyMarker, Part as Ledger, Reporter, report_duplicates};
+use super::rdb_part::{FileWriter, Part};
 use super::selected::{is_entry_selected, is_selected};
 use super::value_checks::ValueChecks;
 use super::vector_write;
 use crate::aof::CommandEncoder;
-use crate::bytes::spool::Spool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyset::KeySet;
-use crate::limits::KEPT_BATCH_BYTES;
 use crate::model::ValueType;
 use crate::model::function::checked_library_name;
 use crate::model::sink::{KeyHead, ValueSink};
@@ -180,8 +178,7 @@ pub fn write_rdb<W: io::Write>(
     let written = each_part(reader, options, Pass::Writes, report, |part| {
         file.part(part)
     })?;
-    let sink = file.writer.finish()?;
-    Ok((sink, written))
+    Ok((file.writer.finish()?, written))
 }
 
 /// Copies an RDB that stays what it is, byte for byte, and checks it on the way.
@@ -250,117 +247,8 @@ pub(super) fn each_part(
     }
 }
 
-/// Puts parts together: each database begins where its first record comes.
-struct FileWriter<'s, W> {
-    writer: RdbWriter<W>,
-    counts: &'s BTreeMap<u32, DbCount>,
-    /// Databases that were begun.
-    begun: Vec<u32>,
-    db: Option<u32>,
-}
-
-impl<'s, W: io::Write> FileWriter<'s, W> {
-    fn new(writer: RdbWriter<W>, counts: &'s BTreeMap<u32, DbCount>) -> Self {
-        FileWriter {
-            writer,
-            counts,
-            begun: Vec::new(),
-            db: None,
-        }
-    }
-
-    /// Writes what a release says at the head of a file.
-    fn head(&mut self, options: &WriteOptions, aux: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
-        let writer = &mut self.writer;
-        writer.release()?;
-        for name in ["ctime", "used-mem"] {
-            let carried = aux
-                .iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
-            if let Some((_, value)) = carried {
-                writer.aux(name.as_bytes(), value)?;
-            }
-        }
-        let is_base: &[u8] = match options.form {
-            Form::Base => b"1",
-            Form::Rdb | Form::Commands { .. } => b"0",
-        };
-        match options.target.base_aux() {
-            Some(name) => writer.aux(name.as_bytes(), is_base),
-            None => Ok(()),
-        }
-    }
-
-    fn select(&mut self, db: u32) -> Result<()> {
-        if self.db.replace(db) == Some(db) {
-            return Ok(());
-        }
-        self.writer.select_db(db)?;
-        if let (Err(place), Some(count)) = (self.begun.binary_search(&db), self.counts.get(&db)) {
-            self.begun.insert(place, db);
-            self.writer.resize_db(count.keys, count.expires)?;
-        }
-        Ok(())
-    }
-
-    fn part(&mut self, part: &mut Part) -> Result<()> {
-        part.drain(self, Self::select, |file, bytes| file.writer.raw(bytes))
-    }
-}
-
 /// What is said of a value after all that is wrong with it.
 const DAMAGED_VALUE: &str = "a damaged value, which servers refuse";
-
-/// What becomes of a batch of records.
-#[derive(Default)]
-pub(super) struct Part {
-    /// What comes before `bytes`, of commands that have become too long.
-    spool: Spool,
-    bytes: Vec<u8>,
-    /// From where on bytes belong to a database.
-    marks: Vec<(u64, u32)>,
-    pub(super) written: Written,
-    pub(super) ledger: Ledger,
-    pub(super) survey: Survey,
-    has_no_checksum: bool,
-}
-
-impl Part {
-    fn len(&self) -> u64 {
-        self.spool.len() + self.bytes.len() as u64
-    }
-
-    /// Passes all bytes on, and each database that has some where it begins; forgets what
-    /// lies in a file.
-    pub(super) fn drain<W>(
-        &mut self,
-        writer: &mut W,
-        select: impl Fn(&mut W, u32) -> Result<()>,
-        put: impl Fn(&mut W, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let len = self.len();
-        let ends = self.marks.iter().skip(1).map(|(at, _)| *at);
-        let spans = self.marks.iter().zip(ends.chain([len]));
-        // Nothing came of the keys of others: they have no elements, or are damaged.
-        let begun = spans.filter(|((at, _), end)| end > at);
-        let mut begun = begun.map(|(mark, _)| *mark).peekable();
-        let mut told = 0;
-        let mut tell = |mut bytes: &[u8]| {
-            let end = told + bytes.len() as u64;
-            while let Some((at, db)) = begun.next_if(|(at, _)| *at < end) {
-                // No farther than the bytes in hand.
-                let (now, later) = bytes.split_at((at - told) as usize);
-                put(writer, now)?;
-                select(writer, db)?;
-                (told, bytes) = (at, later);
-            }
-            told = end;
-            put(writer, bytes)
-        };
-        self.spool.drain(&mut tell)?;
-        tell(&self.bytes)
-    }
-}
 
 pub(super) struct Copier<'o> {
     options: &'o WriteOptions,
@@ -461,13 +349,7 @@ impl Work for Copier<'_> {
 
     fn take(&mut self, used: Option<Part>) -> Part {
         let mut empty = used.unwrap_or_default();
-        empty.spool.truncate(0);
-        empty.bytes.clear();
-        empty.bytes.shrink_to(KEPT_BATCH_BYTES);
-        empty.marks.clear();
-        empty.ledger.keys.clear();
-        empty.written = Written::default();
-        empty.has_no_checksum = false;
+        empty.clear();
         if let Some(surveyor) = &mut self.surveyor {
             self.part.survey = surveyor.take(None);
         }

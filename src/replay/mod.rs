@@ -30,6 +30,7 @@ mod list;
 mod load;
 mod load_stream;
 mod load_vectors;
+mod lookup;
 mod read;
 #[cfg(feature = "lua")]
 pub(crate) mod reads;
