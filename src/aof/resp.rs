@@ -21,6 +21,7 @@
 use nom::bytes::streaming::take;
 use nom::{Err, Needed, Parser};
 
+use crate::bytes::Text;
 use crate::error::{Code, ErrorKind, Fail, Parsed, Value};
 
 /// The fewest bytes an argument takes: `$0`, CRLF, CRLF.
@@ -390,6 +391,31 @@ pub(crate) fn encode_arg_into(arg: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends a text as one argument of a record.
+#[inline]
+pub(crate) fn encode_text_into(text: Text<'_>, out: &mut Vec<u8>) {
+    match text {
+        Text::Bytes(bytes) => encode_arg_into(bytes, out),
+        Text::Int(n) => encode_int_into(n, out),
+    }
+}
+
+/// Appends the decimal text of a number as one argument of a record.
+fn encode_int_into(n: i64, out: &mut Vec<u8>) {
+    match usize::try_from(n).ok().and_then(|n| SHORT_HEADERS.get(n)) {
+        // The digits and the end of the line are those of a header without its prefix.
+        Some(line) => {
+            let [_, digits @ .., _] = line.to_le_bytes();
+            let len = (line >> 56) as usize - 1;
+            encode_header_into(b'$', len - 2, out);
+            let end = out.len() + len;
+            out.extend_from_slice(&digits);
+            out.truncate(end);
+        }
+        None => encode_arg_into(itoa::Buffer::new().format(n).as_bytes(), out),
+    }
+}
+
 /// Digits and the end of the line for n of up to three digits, behind room for the prefix; in
 /// the last byte how many bytes these are.
 static SHORT_HEADERS: [u64; 1000] = {
@@ -418,7 +444,7 @@ static SHORT_HEADERS: [u64; 1000] = {
 };
 
 /// Appends a header line.
-#[inline]
+#[inline(always)]
 fn encode_header_into(prefix: u8, n: usize, out: &mut Vec<u8>) {
     match SHORT_HEADERS.get(n) {
         // Eight bytes at once and a step back: there are several headers to each element of a
@@ -428,12 +454,16 @@ fn encode_header_into(prefix: u8, n: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(&(header | u64::from(prefix)).to_le_bytes());
             out.truncate(end);
         }
-        None => {
-            out.push(prefix);
-            out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
+        None => encode_long_header_into(prefix, n, out),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn encode_long_header_into(prefix: u8, n: usize, out: &mut Vec<u8>) {
+    out.push(prefix);
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

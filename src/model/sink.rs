@@ -46,6 +46,15 @@ impl<'k> KeyHead<'k> {
     }
 }
 
+/// A score as a file stores it.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredScore<'a> {
+    /// Its text, or an integer of a ziplist or listpack.
+    pub text: Text<'a>,
+    /// Whether that is known to be what C's `%.17g` prints for the number.
+    pub is_17g: bool,
+}
+
 /// One class of key metadata.
 #[derive(Clone, Debug)]
 pub struct KeyMetaEntry {
@@ -101,9 +110,9 @@ pub trait ValueSink {
     fn element(&mut self, element: Text<'_>);
     /// A member of a sorted set and its score; ascending if [`wants_score_order`](Self::wants_score_order).
     fn scored(&mut self, member: Text<'_>, score: f64);
-    /// The same, from a file that stores the score as `stored`: its text, or an integer
-    /// of a ziplist or listpack. Called only without [`wants_score_order`](Self::wants_score_order).
-    fn scored_as_stored(&mut self, member: Text<'_>, score: f64, stored: Text<'_>) {
+    /// The same, from a file that stores the score as `stored`. Called only without
+    /// [`wants_score_order`](Self::wants_score_order).
+    fn scored_as_stored(&mut self, member: Text<'_>, score: f64, stored: StoredScore<'_>) {
         let _ = stored;
         self.scored(member, score);
     }

@@ -24,17 +24,36 @@ pub(super) fn plain_f64(text: &[u8]) -> Option<f64> {
     Some(value)
 }
 
-/// The same, and whether it is a text that some release prints for its number, or a short
-/// decimal.
+/// A score, and what is known of its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PrintedScore {
+    pub(crate) value: f64,
+    /// Some release prints the text for the number, or it is a short decimal.
+    pub(crate) is_printed: bool,
+    /// It is surely what `%.17g` prints.
+    pub(crate) is_17g: bool,
+}
+
+/// The same, and whether the text is one that a server wrote.
 #[must_use]
-pub(crate) fn parse_printed_score(text: &[u8]) -> Option<(f64, bool)> {
+pub(crate) fn parse_printed_score(text: &[u8]) -> Option<PrintedScore> {
     if let Some(decimal) = PlainDecimal::read(text)
         && let Some((value, is_17g)) = decimal.value()
-        && (is_17g || decimal.is_surely_shortest() || decimal.is_17g_of(value))
     {
-        return Some((value, true));
+        let is_short = !is_17g && decimal.is_surely_shortest();
+        if is_short || is_17g || decimal.is_17g_of(value) {
+            return Some(PrintedScore {
+                value,
+                is_printed: true,
+                is_17g: !is_short,
+            });
+        }
     }
-    parse_any(text).map(|value| (value, is_printed(text, value)))
+    parse_any(text).map(|value| PrintedScore {
+        value,
+        is_printed: is_printed(text, value),
+        is_17g: false,
+    })
 }
 
 fn parse_any(text: &[u8]) -> Option<f64> {
@@ -176,8 +195,11 @@ mod tests {
         let printed = parse_printed_score(text);
         let is_short = PlainDecimal::read(text).is_some_and(PlainDecimal::is_surely_shortest);
         let expected = value.map(|value| (value.to_bits(), is_short || is_printed(text, value)));
-        let found = printed.map(|(value, printed)| (value.to_bits(), printed));
+        let found = printed.map(|printed| (printed.value.to_bits(), printed.is_printed));
         assert_eq!(found, expected, "{}", text.escape_ascii());
+        if let Some(printed) = printed.filter(|printed| printed.is_17g) {
+            assert_eq!(printf17::text(printed.value).as_bytes(), text);
+        }
     }
 
     #[test]

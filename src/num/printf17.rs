@@ -37,8 +37,9 @@ pub fn general(value: f64, digits: usize) -> NumText {
     // Integers below this are exact and have at most 16 digits: they print as they are.
     const EXACT: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
     let magnitude = value.abs();
-    if precision == DIGITS && magnitude < EXACT && magnitude == magnitude.trunc() {
-        text.push(itoa::Buffer::new().format(magnitude as u64).as_bytes());
+    let whole = magnitude as u64;
+    if precision == DIGITS && magnitude < EXACT && magnitude == whole as f64 {
+        text.push(itoa::Buffer::new().format(whole).as_bytes());
         return text;
     }
     let (digits, exponent) = significant_digits(magnitude, precision);

@@ -2,7 +2,7 @@
 
 use crate::bytes::Text;
 use crate::model::ValueType;
-use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
+use crate::model::sink::{KeyHead, ModuleData, ModuleField, StoredScore, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 
 /// Tells a sink of hashes where it is told of arrays. The cursor of ARINSERT is left out.
@@ -40,7 +40,7 @@ impl<S: ValueSink> ValueSink for ArrayAsHash<'_, S> {
         self.0.scored(member, score);
     }
 
-    fn scored_as_stored(&mut self, member: Text<'_>, score: f64, stored: Text<'_>) {
+    fn scored_as_stored(&mut self, member: Text<'_>, score: f64, stored: StoredScore<'_>) {
         self.0.scored_as_stored(member, score, stored);
     }
 

@@ -10,8 +10,10 @@ use crate::error::{Error, Result};
 use crate::json::Document;
 use crate::json::native::{Header, ModuleAuxRecord};
 use crate::limits::KEPT_BATCH_BYTES;
+use crate::model::ValueType;
 use crate::model::function::checked_library_name;
-use crate::rdb::{Item, RdbString, ReadItems, Record, Scratch};
+use crate::model::sink::KeyHead;
+use crate::rdb::{Item, PlainString, RdbString, ReadItems, Record, Scratch};
 use crate::report::{Finding, Level};
 use crate::select::Selection;
 use crate::store::Store;
@@ -197,6 +199,33 @@ impl<D: Document + Send> Work for Worker<'_, D> {
             _ => {}
         }
         Ok(())
+    }
+
+    const TAKES_PLAIN_STRINGS: bool = true;
+
+    #[inline]
+    fn plain_string(&mut self, string: &PlainString<'_>) -> bool {
+        let RdbString::Raw(key) = string.key() else {
+            return false;
+        };
+        if !self.options.selection.is_everything() {
+            return false;
+        }
+        let head = KeyHead {
+            encoding: Some(string.value().encoding_name()),
+            expire_at_ms: string.expire_at_ms,
+            ..KeyHead::new(string.db, key, ValueType::String)
+        };
+        let sink = &mut self.part.fragment;
+        loop {
+            sink.begin_key(&head);
+            sink.string(string.text());
+            if sink.end_key() {
+                break;
+            }
+        }
+        self.part.done.keys += 1;
+        true
     }
 
     fn take(&mut self, used: Option<Part<D>>) -> Part<D> {

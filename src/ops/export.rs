@@ -6,7 +6,7 @@ use crate::json::is_document;
 use crate::model::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
 use crate::rdb::module::{ModuleItem, ModuleItems, json_document};
 use crate::rdb::object::array::{ArrayElement, float_text};
-use crate::rdb::object::{ModuleValue, Value};
+use crate::rdb::object::{Array, ModuleValue, Value};
 use crate::rdb::{ModuleId, RdbString, Record, Scratch, vectorset};
 
 /// Tells `sink` one key and its value.
@@ -20,6 +20,19 @@ pub fn export_record(
     sink: &mut impl ValueSink,
 ) -> Result<()> {
     let key = record.key_bytes(key_scratch)?;
+    export_keyed(record, key, scratch, sink)
+}
+
+/// The same where the key's bytes are known.
+///
+/// # Errors
+/// As [`export_record`].
+pub(super) fn export_keyed(
+    record: &Record<'_>,
+    key: &[u8],
+    scratch: &mut Scratch,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
     let outcome = export_with_key(record, key, scratch, sink);
     scratch.trim();
     outcome.map_err(|error| error.in_key(record.db, key))
@@ -33,16 +46,7 @@ fn export_with_key(
 ) -> Result<()> {
     let value = record.value();
     let key_meta = key_meta_entries(record)?;
-    let head = |encoding| KeyHead {
-        db: record.db,
-        key,
-        value_type: record.value_type(),
-        encoding,
-        expire_at_ms: record.expire_at_ms,
-        idle_s: record.idle_s,
-        freq: record.freq,
-        key_meta: key_meta.as_deref(),
-    };
+    let head = |encoding| key_head(record, key, encoding, key_meta.as_deref());
     if let Value::String(string) = &value {
         // Parsed once: where strings are short this is a tenth of the time.
         let stored = string.stored()?;
@@ -64,6 +68,25 @@ fn export_with_key(
         if sink.end_key() {
             return Ok(());
         }
+    }
+}
+
+/// What a record says of its key.
+pub(super) fn key_head<'k>(
+    record: &Record<'_>,
+    key: &'k [u8],
+    encoding: Option<&'static str>,
+    key_meta: Option<&'k [KeyMetaEntry]>,
+) -> KeyHead<'k> {
+    KeyHead {
+        db: record.db,
+        key,
+        value_type: record.value_type(),
+        encoding,
+        expire_at_ms: record.expire_at_ms,
+        idle_s: record.idle_s,
+        freq: record.freq,
+        key_meta,
     }
 }
 
@@ -115,25 +138,34 @@ fn export_value(
             stream.for_each_entry(scratch, |id, fields| sink.entry(id, fields))?;
             sink.stream_state(&stream.state()?);
         }
-        Value::Array(array) => {
-            let mut digits = Vec::new();
-            array.for_each(scratch, |index, element| match element {
-                ArrayElement::Text(text) => sink.item(index, text),
-                ArrayElement::Float(x) => {
-                    digits.clear();
-                    float_text(x, &mut digits);
-                    sink.item(index, Text::Bytes(&digits));
-                }
-            })?;
-            sink.array_state(array.insert_index()?);
-        }
+        Value::Array(array) => export_array(array, scratch, sink)?,
         Value::Module(module) => export_module(module, encoded_len, sink)?,
     }
     sink.end_value();
     Ok(())
 }
 
-fn export_module(
+/// Tells `sink` the elements of an array.
+pub(super) fn export_array(
+    array: &Array<'_>,
+    scratch: &mut Scratch,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
+    let mut digits = Vec::new();
+    array.for_each(scratch, |index, element| match element {
+        ArrayElement::Text(text) => sink.item(index, text),
+        ArrayElement::Float(x) => {
+            digits.clear();
+            float_text(x, &mut digits);
+            sink.item(index, Text::Bytes(&digits));
+        }
+    })?;
+    sink.array_state(array.insert_index()?);
+    Ok(())
+}
+
+/// Tells `sink` the value of a module.
+pub(super) fn export_module(
     module: &ModuleValue<'_>,
     encoded_len: u64,
     sink: &mut impl ValueSink,

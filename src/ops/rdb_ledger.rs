@@ -244,11 +244,6 @@ impl Part {
         self.events.push(Event::Finding(finding));
     }
 
-    /// Whether nothing was found.
-    pub(super) fn is_empty(&self) -> bool {
-        self.events.is_empty()
-    }
-
     /// Takes out the findings so far.
     pub(super) fn drain_findings(&mut self) -> impl Iterator<Item = Finding> {
         self.events.drain(..).filter_map(|event| match event {

@@ -43,6 +43,14 @@ impl Part {
         self.spool.len() + self.bytes.len() as u64
     }
 
+    /// What follows belongs to a database.
+    #[inline]
+    pub(super) fn begin_db(&mut self, db: u32) {
+        if self.marks.last().is_none_or(|(_, last)| *last != db) {
+            self.marks.push((self.len(), db));
+        }
+    }
+
     /// Passes all bytes on, and each database that has some where it begins; forgets what
     /// lies in a file.
     pub(super) fn drain<W>(

@@ -19,7 +19,7 @@ use crate::model::ValueType;
 use crate::model::loss::{Loss, Losses, Note};
 use crate::rdb::object::Value;
 use crate::rdb::target::SlotHints;
-use crate::rdb::{Item, RdbString, Record, Scratch, vectorset};
+use crate::rdb::{Item, PlainString, RdbString, Record, Scratch, vectorset};
 use crate::store::Store;
 
 /// Keys of a database.
@@ -195,6 +195,24 @@ impl Work for Surveyor<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    const TAKES_PLAIN_STRINGS: bool = true;
+
+    /// Every release has strings, and those that are plain lose a deadline at most.
+    #[inline]
+    fn plain_string(&mut self, string: &PlainString<'_>) -> bool {
+        if string.expire_at_ms == Some(-1) {
+            return false;
+        }
+        if self.options.writes_commands() {
+            return true;
+        }
+        if !self.options.selection.is_everything() {
+            return false;
+        }
+        self.part.key(string.db, string.expire_at_ms.is_some());
+        true
     }
 
     fn take(&mut self, _used: Option<Survey>) -> Survey {

@@ -34,12 +34,13 @@ use crate::num::Flavor;
 use crate::rdb::constants::Opcode;
 use crate::rdb::dialect::Dialect;
 use crate::rdb::length::encode_length;
+use crate::rdb::object::Value;
 use crate::rdb::object::encode::negative_zero_would_vanish;
-use crate::rdb::object::{StringValue, Value};
 use crate::rdb::string::{encode_raw, encode_stored};
 use crate::rdb::target::SlotHints;
 use crate::rdb::{
-    Checksum, Encodings, Item, Items, RdbWriter, Record, RecordEncoder, Scratch, Target, vectorset,
+    Checksum, Encodings, Item, Items, PlainString, RdbWriter, Record, RecordEncoder, Scratch,
+    Target, vectorset,
 };
 use crate::report::{Finding, Level, Tally};
 use crate::select::Selection;
@@ -251,22 +252,24 @@ pub(super) fn each_part(
 const DAMAGED_VALUE: &str = "a damaged value, which servers refuse";
 
 pub(super) struct Copier<'o> {
-    options: &'o WriteOptions,
+    pub(super) options: &'o WriteOptions,
     /// The file stays as it is.
-    keeps: bool,
-    marker: KeyMarker,
+    pub(super) keeps: bool,
+    /// Whether strings of which there is nothing to say go as they are.
+    pub(super) takes_plain_strings: bool,
+    pub(super) marker: KeyMarker,
     encoder: RecordEncoder,
     /// What makes commands, if those are written.
-    commands: Option<CommandEncoder>,
-    checks: ValueChecks,
+    pub(super) commands: Option<CommandEncoder>,
+    pub(super) checks: ValueChecks,
     /// What was found in the value in hand.
-    found: Ledger,
-    surveyor: Option<Surveyor<'o>>,
-    part: Part,
+    pub(super) found: Ledger,
+    pub(super) surveyor: Option<Surveyor<'o>>,
+    pub(super) part: Part,
     /// The database that the items in hand belong to.
     db: u32,
-    scratch: Scratch,
-    key_scratch: Vec<u8>,
+    pub(super) scratch: Scratch,
+    pub(super) key_scratch: Vec<u8>,
 }
 
 impl<'o> Copier<'o> {
@@ -274,6 +277,8 @@ impl<'o> Copier<'o> {
         Copier {
             options,
             keeps: pass == Pass::Keeps,
+            takes_plain_strings: options.selection.is_everything()
+                && (options.form.is_commands() || !options.fresh),
             marker,
             encoder: RecordEncoder::new(options.target, options.encodings),
             commands: match options.form {
@@ -345,6 +350,13 @@ impl Work for Copier<'_> {
             }
             item => self.file_item(item, bytes, span),
         }
+    }
+
+    const TAKES_PLAIN_STRINGS: bool = true;
+
+    #[inline]
+    fn plain_string(&mut self, string: &PlainString<'_>) -> bool {
+        self.write_plain_string(string)
     }
 
     fn take(&mut self, used: Option<Part>) -> Part {
@@ -421,27 +433,27 @@ impl Copier<'_> {
 
     fn record(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<()> {
         let before = self.part.len();
-        match self.write(record, bytes) {
-            Ok(()) => Ok(()),
-            Err(error) if self.options.keep_going => {
-                let part = &mut self.part;
-                part.spool.cut(&mut part.bytes, before);
-                self.part.written.damaged += 1;
-                // What the checks found has been said already.
-                let is_said = matches!(
-                    error.kind(),
-                    ErrorKind::Damaged {
-                        what: DAMAGED_VALUE
-                    }
-                );
-                if !is_said {
-                    let finding = Finding::of_error(&error.in_db(record.db), Level::Error);
-                    self.part.ledger.add(finding);
-                }
-                Ok(())
-            }
-            Err(error) => Err(error.in_db(record.db)),
+        let Err(error) = self.write(record, bytes) else {
+            return Ok(());
+        };
+        let part = &mut self.part;
+        part.spool.cut(&mut part.bytes, before);
+        if !self.options.keep_going {
+            return Err(error.in_db(record.db));
         }
+        part.written.damaged += 1;
+        // What the checks found has been said already.
+        let is_said = matches!(
+            error.kind(),
+            ErrorKind::Damaged {
+                what: DAMAGED_VALUE
+            }
+        );
+        if !is_said {
+            let finding = Finding::of_error(&error.in_db(record.db), Level::Error);
+            part.ledger.add(finding);
+        }
+        Ok(())
     }
 
     /// Writes a record, unless no filter wants it or the target has no place for it.
@@ -452,6 +464,9 @@ impl Copier<'_> {
             return Ok(());
         }
         let is_lost = !self.keeps && losses::lost_key(record, options)?.is_some();
+        if !is_lost && self.commands.is_some() {
+            return self.write_commands(record);
+        }
         if !is_lost && !options.no_check {
             self.check(record)?;
         }
@@ -469,45 +484,11 @@ impl Copier<'_> {
             part.written.copied += 1;
             return Ok(());
         }
-        if part.marks.last().is_none_or(|(_, db)| *db != record.db) {
-            part.marks.push((part.len(), record.db));
-        }
+        part.begin_db(record.db);
         let key_of = |error: Error, scratch: &mut Vec<u8>| match record.key_bytes(scratch) {
             Ok(key) => error.in_key(record.db, key),
             Err(_) => error,
         };
-        if let Some(commands) = &mut self.commands {
-            commands.lend(
-                std::mem::take(&mut part.spool),
-                std::mem::take(&mut part.bytes),
-            );
-            let told = match StringValue::of(record).filter(|_| record.key_meta.is_none()) {
-                Some(string) => record.key_bytes(&mut self.key_scratch).and_then(|key| {
-                    let text = string.text(&mut self.scratch);
-                    let text = text.map_err(|error| error.in_key(record.db, key));
-                    text.map(|text| commands.plain_string(key, text, record.expire_at_ms))
-                }),
-                None => export(
-                    record,
-                    options,
-                    &mut self.scratch,
-                    &mut self.key_scratch,
-                    commands,
-                )
-                .and_then(|()| {
-                    let ended = commands.end();
-                    ended.map_err(|error| key_of(error, &mut self.key_scratch))
-                }),
-            };
-            (part.spool, part.bytes) = commands.reclaim();
-            let count = told?;
-            part.written.commands += count;
-            match count {
-                0 => part.written.empty += 1,
-                _ => part.written.keys += 1,
-            }
-            return Ok(());
-        }
         let encoder = &mut self.encoder;
         let has_impossible_counters = match record.value() {
             Value::Stream(stream) if options.target.checks_stream_counters() => {
@@ -565,24 +546,34 @@ impl Copier<'_> {
             return Err(error.in_key(record.db, key));
         }
         self.checks.check(record, key, &mut self.found);
-        if self.found.is_empty() {
-            return Ok(());
+        judge(record, key, &mut self.found, &mut self.part.ledger)
+    }
+}
+
+/// Reports the errors that were found in a value.
+///
+/// # Errors
+/// There are some.
+pub(super) fn judge(
+    record: &Record<'_>,
+    key: &[u8],
+    found: &mut Ledger,
+    out: &mut Ledger,
+) -> Result<()> {
+    let mut is_damaged = false;
+    for finding in found.drain_findings() {
+        if finding.level == Level::Error {
+            is_damaged = true;
+            out.add(finding);
         }
-        let mut is_damaged = false;
-        for finding in self.found.drain_findings() {
-            if finding.level == Level::Error {
-                is_damaged = true;
-                self.part.ledger.add(finding);
-            }
-        }
-        match is_damaged {
-            true => Err(Error::new(ErrorKind::Damaged {
-                what: DAMAGED_VALUE,
-            })
-            .at_offset(record.offset)
-            .in_key(record.db, key)),
-            false => Ok(()),
-        }
+    }
+    match is_damaged {
+        true => Err(Error::new(ErrorKind::Damaged {
+            what: DAMAGED_VALUE,
+        })
+        .at_offset(record.offset)
+        .in_key(record.db, key)),
+        false => Ok(()),
     }
 }
 

@@ -1,22 +1,26 @@
 //! The checks of one value: decoding it, and what decoding does not need to know.
 //!
 //! Decoding enforces the structure of every encoding. Here come duplicates,
-//! order, counters that must agree, and forms longer than a server's own.
+//! order, counters that must agree, and forms longer than a server's own. Who wants the
+//! value, too, is told it on the way: nothing is expanded or walked twice.
 
 use std::cmp::Ordering;
 
+use super::export::{export_array, export_module};
+use super::listener::{Listener, Nobody};
 use super::rdb_ledger::Part;
 use crate::bytes::Text;
 use crate::error::{Code, Error, Result, Value as Side, escape_key};
 use crate::json::is_document;
 use crate::keyset::members::MemberSet;
+use crate::model::ValueType;
 use crate::model::stream::Group;
 use crate::model::stream::StreamState;
 use crate::rdb::module::{KeyMeta, ModuleItem, ModuleItems};
 use crate::rdb::object::Layout;
 use crate::rdb::object::canonical::{is_short_integer, longer_than_need_be};
 use crate::rdb::object::stream::EntryTotals;
-use crate::rdb::object::{Hash, List, ModuleValue, Set, Stream, Value, Zset};
+use crate::rdb::object::{Array, Hash, List, ModuleValue, Set, Stream, StringValue, Value, Zset};
 use crate::rdb::{PlainString, RdbString, Record, Scratch, Target};
 use crate::report::{Finding, Level};
 
@@ -82,6 +86,19 @@ impl ValueChecks {
 
     /// Reports everything that is wrong with a record.
     pub(crate) fn check(&mut self, record: &Record<'_>, key: &[u8], out: &mut Part) {
+        self.check_and_tell(record, key, &mut Nobody, out);
+    }
+
+    /// The same, and tells `sink` the value on the way, as
+    /// [`export_record`](super::export::export_record) does. Of a value that is damaged it may
+    /// have been told a part; `out` says so.
+    pub(crate) fn check_and_tell<L: Listener>(
+        &mut self,
+        record: &Record<'_>,
+        key: &[u8],
+        sink: &mut L,
+        out: &mut Part,
+    ) {
         let place = Place { record, key };
         self.expiry(&place, out);
         self.canonical_key(&place, out);
@@ -103,21 +120,26 @@ impl ValueChecks {
         }
         // Ziplists before version 6 had fewer forms of integers.
         self.scratch.watch_form(record.dialect.version >= 6);
-        let outcome = match record.value() {
-            Value::String(string) => string
-                .stored()
-                .and_then(|stored| string.check(stored, &mut self.scratch)),
-            Value::List(list) => self.list(&place, &list, out),
-            Value::Set(set) => self.set(&place, &set, out),
-            Value::Zset(zset) => self.zset(&place, &zset, out),
-            Value::Hash(hash) => self.hash(&place, &hash, out),
-            Value::Stream(stream) => self.stream(&place, &stream, out),
-            Value::Array(array) => array.for_each(&mut self.scratch, |_, _| {}),
-            Value::Module(module) => self.module(&place, &module, out),
+        let value = record.value();
+        if !matches!(value, Value::String(_)) {
+            sink.begin_value();
+        }
+        let outcome = match value {
+            Value::String(string) => self.string(&string, sink),
+            Value::List(list) => self.list(&place, &list, sink, out),
+            Value::Set(set) => self.set(&place, &set, sink, out),
+            Value::Zset(zset) => self.zset(&place, &zset, sink, out),
+            Value::Hash(hash) => self.hash(&place, &hash, sink, out),
+            Value::Stream(stream) => self.stream(&place, &stream, sink, out),
+            Value::Array(array) => self.array(&array, sink),
+            Value::Module(module) => self.module(&place, &module, sink, out),
         };
         match outcome {
             Err(error) => out.add(place.of_error(error)),
             Ok(()) => {
+                if record.value_type() != ValueType::String {
+                    sink.end_value();
+                }
                 if let Some(flaw) = self.scratch.take_non_canonical() {
                     let error = Error::new(flaw.into())
                         .at_offset(record.offset)
@@ -175,17 +197,44 @@ impl ValueChecks {
         }
     }
 
-    fn list(&mut self, place: &Place<'_, '_>, list: &List<'_>, out: &mut Part) -> Result<()> {
+    fn string<L: Listener>(&mut self, string: &StringValue<'_>, sink: &mut L) -> Result<()> {
+        let stored = string.stored()?;
+        if !L::IS_HEARD {
+            return string.check(stored, &mut self.scratch);
+        }
+        sink.string(string.expand(stored, &mut self.scratch)?);
+        Ok(())
+    }
+
+    fn list<L: Listener>(
+        &mut self,
+        place: &Place<'_, '_>,
+        list: &List<'_>,
+        sink: &mut L,
+        out: &mut Part,
+    ) -> Result<()> {
         let mut elements = 0;
-        list.for_each(&mut self.scratch, |_| elements += 1)?;
+        list.for_each(&mut self.scratch, |element| {
+            elements += 1;
+            sink.element(element);
+        })?;
         self.empty(place, elements, out);
         Ok(())
     }
 
-    fn set(&mut self, place: &Place<'_, '_>, set: &Set<'_>, out: &mut Part) -> Result<()> {
+    fn set<L: Listener>(
+        &mut self,
+        place: &Place<'_, '_>,
+        set: &Set<'_>,
+        sink: &mut L,
+        out: &mut Part,
+    ) -> Result<()> {
         if set.cannot_repeat() {
             let mut members = 0;
-            set.for_each(&mut self.scratch, |_| members += 1)?;
+            set.for_each(&mut self.scratch, |member| {
+                members += 1;
+                sink.element(member);
+            })?;
             self.empty(place, members, out);
             return Ok(());
         }
@@ -194,6 +243,7 @@ impl ValueChecks {
         set.for_each(&mut self.scratch, |member| {
             elements += 1;
             self.members.insert(self.members.hash(member));
+            sink.element(member);
         })?;
         self.empty(place, elements, out);
         if let Some(mut repeats) = Repeats::candidates(&mut self.members) {
@@ -203,13 +253,24 @@ impl ValueChecks {
         Ok(())
     }
 
-    fn zset(&mut self, place: &Place<'_, '_>, zset: &Zset<'_>, out: &mut Part) -> Result<()> {
+    fn zset<L: Listener>(
+        &mut self,
+        place: &Place<'_, '_>,
+        zset: &Zset<'_>,
+        sink: &mut L,
+        out: &mut Part,
+    ) -> Result<()> {
         let wanted = zset.file_order(place.record.dialect);
         let mut in_order = true;
         let mut last = (Vec::new(), f64::NAN);
         self.members.clear();
         let mut elements = 0;
-        zset.for_each(&mut self.scratch, |member, score| {
+        zset.for_each_as_stored(&mut self.scratch, |member, score| {
+            match score.stored {
+                Some(stored) => sink.scored_as_stored(member, score.value, stored),
+                None => sink.scored(member, score.value),
+            }
+            let score = score.value;
             if let Some(wanted) = wanted {
                 let order = match last.1.partial_cmp(&score) {
                     // The first member: its predecessor's score is no number.
@@ -251,11 +312,18 @@ impl ValueChecks {
         Ok(())
     }
 
-    fn hash(&mut self, place: &Place<'_, '_>, hash: &Hash<'_>, out: &mut Part) -> Result<()> {
+    fn hash<L: Listener>(
+        &mut self,
+        place: &Place<'_, '_>,
+        hash: &Hash<'_>,
+        sink: &mut L,
+        out: &mut Part,
+    ) -> Result<()> {
         let mut earliest = None;
         self.members.clear();
         let mut elements = 0;
-        hash.for_each(&mut self.scratch, |field, _, at| {
+        hash.for_each(&mut self.scratch, |field, value, at| {
+            sink.field(field, value, at);
             earliest = [earliest, at].into_iter().flatten().min();
             elements += 1;
             self.members.insert(self.members.hash(field));
@@ -290,18 +358,34 @@ impl ValueChecks {
         Ok(())
     }
 
-    fn stream(&mut self, place: &Place<'_, '_>, stream: &Stream<'_>, out: &mut Part) -> Result<()> {
+    fn stream<L: Listener>(
+        &mut self,
+        place: &Place<'_, '_>,
+        stream: &Stream<'_>,
+        sink: &mut L,
+        out: &mut Part,
+    ) -> Result<()> {
         // Fields that nobody takes are checked as they are passed over.
-        let totals = stream.for_each_entry(&mut self.scratch, |_, _| {})?;
+        let totals =
+            stream.for_each_entry(&mut self.scratch, |id, fields| sink.entry(id, fields))?;
         let state = stream.state()?;
+        sink.stream_state(&state);
         stream_counters(place, &totals, &state, self.length_matters, out);
         Ok(())
     }
 
-    fn module(
+    fn array<L: Listener>(&mut self, array: &Array<'_>, sink: &mut L) -> Result<()> {
+        match L::IS_HEARD {
+            true => export_array(array, &mut self.scratch, sink),
+            false => array.for_each(&mut self.scratch, |_, _| {}),
+        }
+    }
+
+    fn module<L: Listener>(
         &mut self,
         place: &Place<'_, '_>,
         module: &ModuleValue<'_>,
+        sink: &mut L,
         out: &mut Part,
     ) -> Result<()> {
         module_strings(module.items()?, place.record.offset)?;
@@ -322,7 +406,10 @@ impl ValueChecks {
                 "something else",
             ));
         }
-        Ok(())
+        match L::IS_HEARD {
+            true => export_module(module, place.record.encoded_len(), sink),
+            false => Ok(()),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::bytes::spool::Spool;
 use crate::error::Result;
 use crate::limits::{KEPT_BYTES, SPOOLED_BYTES};
 use crate::model::ValueType;
-use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
+use crate::model::sink::{KeyHead, ModuleData, ModuleField, StoredScore, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 use crate::num::digest_score_text;
 use crate::rdb::RecordEncoder;
@@ -36,7 +36,7 @@ use crate::rdb::module::encode_key_meta;
 use crate::rdb::string::StringEncoder;
 use crate::rdb::target::{Encodings, Target};
 
-use super::resp::{encode_arg_into, encode_argc_into};
+use super::resp::{encode_arg_into, encode_argc_into, encode_text_into};
 
 /// Elements of a command (`AOF_REWRITE_ITEMS_PER_CMD`).
 const ITEMS_PER_COMMAND: usize = 64;
@@ -119,6 +119,7 @@ impl Commands {
     }
 
     /// Begins a command on a key whose arguments are counted when it is closed.
+    #[inline(never)]
     fn open(&mut self, name: &[u8], key: &[u8]) {
         self.spool_if_long();
         self.open = self.bytes.len();
@@ -145,8 +146,9 @@ impl Commands {
         encode_arg_into(arg, &mut self.bytes);
     }
 
+    #[inline]
     fn text(&mut self, text: Text<'_>) {
-        self.arg(text.as_bytes(&mut itoa::Buffer::new()));
+        encode_text_into(text, &mut self.bytes);
     }
 
     fn int(&mut self, n: impl itoa::Integer) {
@@ -181,7 +183,7 @@ struct Args {
 
 impl Args {
     fn push(&mut self, text: Text<'_>) {
-        encode_arg_into(text.as_bytes(&mut itoa::Buffer::new()), &mut self.bytes);
+        encode_text_into(text, &mut self.bytes);
         self.items += 1;
     }
 
@@ -291,27 +293,6 @@ impl CommandEncoder {
         Ok(std::mem::take(&mut self.commands.count))
     }
 
-    /// Writes the commands of a string without metadata, into the buffer that was lent, and
-    /// says how many they are: most keys of many files are strings.
-    pub(crate) fn plain_string(
-        &mut self,
-        key: &[u8],
-        text: Text<'_>,
-        expire_at_ms: Option<i64>,
-    ) -> u64 {
-        let commands = &mut self.commands;
-        commands.encoded(b"*3\r\n$3\r\nSET\r\n");
-        commands.arg(key);
-        commands.text(text);
-        let deadline = expire_at_ms.filter(|at| *at != -1);
-        if let Some(at) = deadline {
-            commands.encoded(b"*3\r\n$9\r\nPEXPIREAT\r\n");
-            commands.arg(key);
-            commands.int(at);
-        }
-        1 + u64::from(deadline.is_some())
-    }
-
     /// Whether RESTORE takes a deadline; 0 means none to it.
     fn is_restored(&self, at_ms: i64) -> bool {
         self.target.restores_deadlines() && at_ms > 0
@@ -338,6 +319,7 @@ impl CommandEncoder {
     }
 
     /// Begins a command unless one is open.
+    #[inline]
     fn gather(&mut self, name: &[u8]) {
         if self.items == 0 {
             self.commands.open(name, &self.key);
@@ -360,6 +342,7 @@ impl CommandEncoder {
     }
 
     /// Completes the command that is open once it is full.
+    #[inline]
     fn gathered(&mut self, most: usize, args_per_item: usize) {
         if self.items >= most {
             self.flush(args_per_item);
@@ -378,6 +361,17 @@ impl CommandEncoder {
         self.later.int(self.run.items);
         self.later.encoded(&self.run.bytes);
         self.run.clear();
+    }
+
+    fn add_scored(&mut self, member: Text<'_>, score: f64, text: Text<'_>) {
+        let flavor = self.target.flavor();
+        // A packed set makes 0 of it, and each begins packed.
+        self.falls_short |=
+            score == 0.0 && score.is_sign_negative() && flavor.small_zsets_lose_negative_zero();
+        self.gather(b"ZADD");
+        self.commands.text(text);
+        self.commands.text(member);
+        self.gathered(ITEMS_PER_COMMAND, 2);
     }
 
     fn hash_command(&self) -> &'static [u8] {
@@ -407,6 +401,26 @@ impl CommandEncoder {
         self.ids.clear();
         self.ids.shrink_to(KEPT_BYTES / size_of::<StreamId>());
     }
+}
+
+/// Appends the commands of a string without metadata and says how many they are: what
+/// [`CommandEncoder`] makes of one, but most keys of many files are strings.
+pub(crate) fn encode_string(
+    key: &[u8],
+    value: Text<'_>,
+    expire_at_ms: Option<i64>,
+    out: &mut Vec<u8>,
+) -> u64 {
+    out.extend_from_slice(b"*3\r\n$3\r\nSET\r\n");
+    encode_arg_into(key, out);
+    encode_text_into(value, out);
+    let Some(at) = expire_at_ms.filter(|at| *at != -1) else {
+        return 1;
+    };
+    out.extend_from_slice(b"*3\r\n$9\r\nPEXPIREAT\r\n");
+    encode_arg_into(key, out);
+    encode_text_into(Text::Int(at), out);
+    2
 }
 
 impl ValueSink for CommandEncoder {
@@ -468,15 +482,16 @@ impl ValueSink for CommandEncoder {
         if self.restores {
             return self.values.scored(member, score);
         }
-        let flavor = self.target.flavor();
-        // A packed set makes 0 of it, and each begins packed.
-        self.falls_short |=
-            score == 0.0 && score.is_sign_negative() && flavor.small_zsets_lose_negative_zero();
-        let text = digest_score_text(score, flavor);
-        self.gather(b"ZADD");
-        self.commands.arg(text.as_bytes());
-        self.commands.text(member);
-        self.gathered(ITEMS_PER_COMMAND, 2);
+        let text = digest_score_text(score, self.target.flavor());
+        self.add_scored(member, score, Text::Bytes(text.as_bytes()));
+    }
+
+    fn scored_as_stored(&mut self, member: Text<'_>, score: f64, stored: StoredScore<'_>) {
+        // Printing a score takes longer than all else about its member.
+        if self.restores || !stored.is_17g || !self.target.flavor().prints_17g() {
+            return self.scored(member, score);
+        }
+        self.add_scored(member, score, stored.text);
     }
 
     fn field(&mut self, field: Text<'_>, value: Text<'_>, expire_at_ms: Option<i64>) {

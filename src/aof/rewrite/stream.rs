@@ -1,7 +1,5 @@
 //! The commands of a stream: its entries, its counters, its groups.
 
-use std::io::Write as _;
-
 use super::{CommandEncoder, Commands, ITEMS_PER_COMMAND};
 use crate::bytes::Text;
 use crate::model::stream::{Group, Idmp, Pending, StreamId, StreamState};
@@ -18,8 +16,9 @@ impl Commands {
 
 fn id_text(id: StreamId, text: &mut Vec<u8>) -> &[u8] {
     text.clear();
-    // Writing to memory does not fail.
-    let _ = write!(text, "{id}");
+    text.extend_from_slice(itoa::Buffer::new().format(id.ms).as_bytes());
+    text.push(b'-');
+    text.extend_from_slice(itoa::Buffer::new().format(id.seq).as_bytes());
     text
 }
 

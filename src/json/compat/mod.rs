@@ -16,7 +16,7 @@ use super::parts::write_number;
 use crate::bytes::Text;
 use crate::error::Result;
 use crate::model::ValueType;
-use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
+use crate::model::sink::{KeyHead, ModuleData, ModuleField, StoredScore, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 use databases::Databases;
 
@@ -217,8 +217,8 @@ impl<S: Shape> ValueSink for CompatWriter<S> {
     }
 
     #[inline]
-    fn scored_as_stored(&mut self, member: Text<'_>, score: f64, stored: Text<'_>) {
-        self.member_with_score(member, score, Some(stored));
+    fn scored_as_stored(&mut self, member: Text<'_>, score: f64, stored: StoredScore<'_>) {
+        self.member_with_score(member, score, Some(stored.text));
     }
 
     #[inline]

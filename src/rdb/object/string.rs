@@ -1,32 +1,15 @@
 //! Strings: type 0, one string in any of its forms.
 
-use super::{Layout, RawValue, Scratch};
+use super::{RawValue, Scratch};
 use crate::bytes::Text;
 use crate::error::Result;
-use crate::rdb::frame::Record;
 use crate::rdb::string::{RdbString, string, text};
-use crate::rdb::template::Templates;
 
 /// A string value.
 #[derive(Clone, Debug)]
 pub struct StringValue<'a>(pub(crate) RawValue<'a>);
 
 impl<'a> StringValue<'a> {
-    /// The value of a record, if that is a string.
-    #[inline]
-    pub(crate) fn of(record: &Record<'a>) -> Option<Self> {
-        let is_string = record.layout == Layout::String;
-        is_string.then(|| {
-            StringValue(RawValue {
-                layout: record.layout,
-                bytes: record.value,
-                end_offset: record.end_offset,
-                // No string names one.
-                templates: Templates::default(),
-            })
-        })
-    }
-
     /// The string as the file stores it.
     ///
     /// # Errors

@@ -22,7 +22,8 @@ use super::{RawValue, Scratch, pairs};
 use crate::bytes::Text;
 use crate::encoding::Ziplist;
 use crate::error::{Code, Fail, Flaw, Parsed, Result};
-use crate::num::decimal::{parse_printed_score, parse_score};
+use crate::model::sink::StoredScore;
+use crate::num::decimal::{PrintedScore, parse_printed_score, parse_score};
 use crate::rdb::constants::text_score;
 use crate::rdb::dialect::Dialect;
 use crate::rdb::length::count;
@@ -78,21 +79,26 @@ pub(crate) struct Score<'a> {
     /// The number.
     pub(crate) value: f64,
     /// Its text, or its integer of a blob; `None` for eight bytes.
-    pub(crate) stored: Option<Text<'a>>,
+    pub(crate) stored: Option<StoredScore<'a>>,
 }
 
 impl<'a> Score<'a> {
     /// Reads the number; what is none is NaN.
     #[inline]
     fn parse(stored: Text<'a>) -> Self {
-        let value = match stored {
-            Text::Int(n) => n as f64,
-            Text::Bytes(digits) => parse_score(digits).unwrap_or(f64::NAN),
+        // `%.17g` prints integers as they are, as far as doubles tell them apart.
+        const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+        let (value, is_17g) = match stored {
+            Text::Int(n) => (n as f64, n.unsigned_abs() <= EXACT),
+            Text::Bytes(digits) => (parse_score(digits).unwrap_or(f64::NAN), false),
         };
-        Score {
-            value,
-            stored: Some(stored),
-        }
+        Score::stored(value, stored, is_17g)
+    }
+
+    #[inline]
+    fn stored(value: f64, text: Text<'a>, is_17g: bool) -> Self {
+        let stored = Some(StoredScore { text, is_17g });
+        Score { value, stored }
     }
 
     /// The same, and whether a server may have stored it so.
@@ -101,9 +107,13 @@ impl<'a> Score<'a> {
         match stored {
             Text::Int(_) => (Score::parse(stored), true),
             Text::Bytes(digits) => {
-                let (value, is_printed) = parse_printed_score(digits).unwrap_or((f64::NAN, true));
-                let stored = Some(stored);
-                (Score { value, stored }, is_printed)
+                let printed = parse_printed_score(digits).unwrap_or(PrintedScore {
+                    value: f64::NAN,
+                    is_printed: true,
+                    is_17g: false,
+                });
+                let score = Score::stored(printed.value, stored, printed.is_17g);
+                (score, printed.is_printed)
             }
         }
     }
@@ -226,8 +236,7 @@ impl<'a> Zset<'a> {
     /// Parses the score of types 3 and 5.
     fn score<'i>(&self, input: &'i [u8]) -> Parsed<'i, Score<'i>> {
         let word = |rest, text: &'static [u8], value| {
-            let stored = Some(Text::Bytes(text));
-            (rest, Score { value, stored })
+            (rest, Score::stored(value, Text::Bytes(text), false))
         };
         let (rest, score) = match self.layout {
             Layout::BinaryScores => {

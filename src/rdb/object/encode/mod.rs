@@ -22,7 +22,7 @@ use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 use crate::rdb::constants::{Opcode, TypeByte, array_tag, module_opcode, quicklist_container};
-use crate::rdb::frame::Record;
+use crate::rdb::frame::{PlainString, Record};
 use crate::rdb::length::{count, encode_length, length};
 use crate::rdb::module::{KeyMeta, ModuleId, ModuleItems, encode_item, encode_key_meta};
 use crate::rdb::object::stream::nodes_of;
@@ -195,6 +195,15 @@ impl RecordEncoder {
         out.extend_from_slice(record.raw_value());
     }
 
+    /// Appends a plain string of another file, which every release reads as it is unless its
+    /// form is longer than need be.
+    pub(crate) fn copy_string(string: &PlainString<'_>, out: &mut Vec<u8>) {
+        encode_expiry(string.expire_at_ms, out);
+        out.push(TypeByte::STRING.0);
+        encode_stored(string.key(), out);
+        out.extend_from_slice(string.raw_value);
+    }
+
     /// Appends a stream of another file, its nodes as they are, in the layout of the release.
     ///
     /// # Errors
@@ -220,7 +229,7 @@ impl RecordEncoder {
 
     fn head_of(&mut self, record: &Record<'_>) {
         self.head.clear();
-        self.expiry(record.expire_at_ms);
+        encode_expiry(record.expire_at_ms, &mut self.head);
         self.eviction(record.idle_s, record.freq);
         if let Some(meta) = &record.key_meta {
             self.key_meta(meta);
@@ -231,14 +240,6 @@ impl RecordEncoder {
         if self.target.has_key_meta() {
             self.head.push(Opcode::KEY_META.0);
             self.head.extend_from_slice(meta.as_bytes());
-        }
-    }
-
-    fn expiry(&mut self, expire_at_ms: Option<i64>) {
-        // -1 means none to most servers and long ago to one, so nobody may write it.
-        if let Some(at) = expire_at_ms.filter(|at| *at != -1) {
-            self.head.push(Opcode::EXPIRETIME_MS.0);
-            self.head.extend_from_slice(&at.to_le_bytes());
         }
     }
 
@@ -318,10 +319,18 @@ impl RecordEncoder {
     }
 }
 
+fn encode_expiry(expire_at_ms: Option<i64>, out: &mut Vec<u8>) {
+    // -1 means none to most servers and long ago to one, so nobody may write it.
+    if let Some(at) = expire_at_ms.filter(|at| *at != -1) {
+        out.push(Opcode::EXPIRETIME_MS.0);
+        out.extend_from_slice(&at.to_le_bytes());
+    }
+}
+
 impl ValueSink for RecordEncoder {
     fn begin_key(&mut self, head: &KeyHead<'_>) {
         self.head.clear();
-        self.expiry(head.expire_at_ms);
+        encode_expiry(head.expire_at_ms, &mut self.head);
         self.eviction(head.idle_s, head.freq);
         if let Some(classes) = head.key_meta
             && self.target.has_key_meta()
