@@ -135,17 +135,18 @@ impl fmt::Debug for Map {
     }
 }
 
-/// Makes an input that shrinks end the program with a message and exit code 2.
+/// Makes an input that shrinks, and memory that the system refuses, end the program with a
+/// message and exit code 2.
 ///
 /// Temporary outputs are removed. For a program's `main`; elsewhere than on Unix,
-/// where no such signal exists, it does nothing.
+/// where no such signals exist, it does nothing.
 ///
 /// # Errors
 /// The system refuses.
 #[cfg(feature = "cli")]
 pub fn install_fault_handler() -> io::Result<()> {
     #[cfg(unix)]
-    handler::install(&[libc::SIGBUS])?;
+    handler::install(&[libc::SIGBUS, libc::SIGABRT])?;
     Ok(())
 }
 
@@ -181,20 +182,26 @@ mod handler {
     use crate::bytes::cleanup;
 
     const CHANGED: &[u8] = b"error: the input changed while it was read\n";
+    /// What the runtime says before it aborts: how many bytes the system refused, or that a
+    /// stack has overflowed.
+    const ABORTED: &[u8] = b"error: cannot go on, see above; no output file is left\n\
+        hint: with more memory, or with --jobs 1, it may end\n";
     const EXIT_UNABLE: libc::c_int = 2;
     const EXIT_INTERRUPTED: libc::c_int = 130;
 
     /// Ends the program. Calls only what POSIX allows in a handler.
     extern "C" fn end(signal: libc::c_int) {
-        let exit = match signal {
-            libc::SIGBUS => {
-                // SAFETY: the buffer is a constant of that length; write is async-signal-safe.
-                unsafe { libc::write(libc::STDERR_FILENO, CHANGED.as_ptr().cast(), CHANGED.len()) };
-                EXIT_UNABLE
-            }
-            _ => EXIT_INTERRUPTED,
-        };
-        abandon(exit)
+        match signal {
+            libc::SIGBUS => say(CHANGED),
+            libc::SIGABRT => say(ABORTED),
+            _ => abandon(EXIT_INTERRUPTED),
+        }
+        abandon(EXIT_UNABLE)
+    }
+
+    fn say(text: &'static [u8]) {
+        // SAFETY: the buffer is of that length; write is async-signal-safe.
+        unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
     }
 
     /// Removes the temporary outputs and ends. Calls only what POSIX allows in a handler.
@@ -211,7 +218,7 @@ mod handler {
     pub(super) fn install(signals: &[libc::c_int]) -> io::Result<()> {
         cleanup::enable();
         for &signal in signals {
-            if signal != libc::SIGBUS && is_ignored(signal)? {
+            if matches!(signal, libc::SIGINT | libc::SIGTERM) && is_ignored(signal)? {
                 continue;
             }
             // SAFETY: all fields of a sigaction may be zero; those that matter are set.

@@ -220,7 +220,8 @@ pub(crate) struct Part {
 /// What matters to the whole file.
 #[derive(Debug)]
 pub(super) enum Event {
-    Finding(Finding),
+    /// In a box: databases without end make as many of the other events.
+    Finding(Box<Finding>),
     Keys(Counts),
     SelectDb {
         db: u32,
@@ -241,13 +242,13 @@ pub(super) enum Event {
 
 impl Part {
     pub(crate) fn add(&mut self, finding: Finding) {
-        self.events.push(Event::Finding(finding));
+        self.events.push(Event::Finding(Box::new(finding)));
     }
 
     /// Takes out the findings so far.
     pub(super) fn drain_findings(&mut self) -> impl Iterator<Item = Finding> {
         self.events.drain(..).filter_map(|event| match event {
-            Event::Finding(finding) => Some(finding),
+            Event::Finding(finding) => Some(*finding),
             _ => None,
         })
     }
@@ -283,7 +284,7 @@ pub(super) struct Ledger<'f> {
 impl Ledger<'_> {
     pub(super) fn enter(&mut self, event: Event) {
         match event {
-            Event::Finding(finding) => self.out.add(finding),
+            Event::Finding(finding) => self.out.add(*finding),
             Event::Keys(counts) => {
                 self.seen.keys += counts.keys;
                 self.seen.expires += counts.expires;

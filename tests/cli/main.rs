@@ -6,6 +6,7 @@ mod diff;
 mod exit_codes;
 mod filters;
 mod help;
+mod hostile;
 mod in_place;
 mod inputs;
 mod memory;

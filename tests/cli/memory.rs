@@ -89,7 +89,7 @@ fn long_texts_of_short_keys_take_no_more_memory() {
 }
 
 /// Runs the program under a bound that the kernel enforces: writable memory of its own, touched or not.
-fn within_kib(kib: u32, args: &[&str]) -> Output {
+pub(crate) fn within_kib(kib: u32, args: &[&str]) -> Output {
     let script = format!("ulimit -d {kib} && exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &script, PROGRAM]).args(args);
