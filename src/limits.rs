@@ -28,6 +28,12 @@ pub const KEYSET_BYTES: usize = 32 << 20;
 /// Bytes of one key's text or commands; more go to a temporary file.
 pub const SPOOLED_BYTES: usize = 24 << 20;
 
+/// Bytes of encoded keys that one thread hands to another, unless the last key is larger.
+pub const PART_BYTES: u64 = 256 << 10;
+
+/// Memory in bytes that a thread which builds a dataset gets from the system at once.
+pub const AHEAD_BYTES: usize = 4 << 20;
+
 /// What a buffer of one value keeps for the next, in bytes.
 pub const KEPT_BYTES: usize = 1 << 20;
 

@@ -1,5 +1,6 @@
 //! Layer 0: bytes, and nothing of what they mean to a server.
 
+pub(crate) mod ahead;
 pub(crate) mod cleanup;
 pub mod crc16;
 pub mod crc64;

@@ -16,6 +16,7 @@ use super::shards::{Divided, Shards};
 use crate::aof::annotation::Annotation;
 use crate::aof::layout::Content;
 use crate::aof::{Batch, Event, LogReader};
+use crate::bytes::ahead::take_ahead;
 use crate::error::{Code, Context, Error, ErrorKind, Fault, Result};
 use crate::model::loss::{Loss, Losses, Note};
 use crate::num::Flavor;
@@ -665,6 +666,7 @@ impl<'a> Work for Loader<'a> {
     }
 
     fn take(&mut self, used: Option<LoadedPart<'a>>) -> LoadedPart<'a> {
+        take_ahead();
         let mut empty = used.unwrap_or_default();
         empty.losses = Losses::default();
         std::mem::replace(&mut self.part, empty)
