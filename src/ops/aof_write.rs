@@ -10,13 +10,12 @@
 use std::io;
 use std::ops::Range;
 
-use super::export_store::value_type;
-use super::losses;
 use super::pipeline::Pipe;
 use super::rdb_part::Part;
 use super::rdb_write::{
-    Form, Pass, Survey, WriteOptions, Written, each_part, export_whole, write_rdb, write_store,
+    Form, Pass, Survey, WriteOptions, Written, each_part, write_rdb, write_store,
 };
+use super::store_write::each_store_part;
 use crate::aof::AofWriter;
 use crate::aof::command_writer::{encode_function, encode_script};
 use crate::error::{Error, ErrorKind, Flaw, Result};
@@ -96,27 +95,9 @@ pub fn write_keyspace<W: io::Write>(
     for body in store.scripts.values() {
         log.script(body)?;
     }
-    for (db, key, entry) in store.iter() {
-        let (value, at) = (&entry.value, entry.expire_at_ms());
-        if !options
-            .selection
-            .matches(db, key, value_type(value), at, None)
-        {
-            written.left_out += 1;
-            continue;
-        }
-        if losses::lost_entry(value, options).is_some() {
-            written.lost += 1;
-            continue;
-        }
-        let is_key = log.key_by(db, key, |encoder| {
-            export_whole(db, key, entry, options, encoder)
-        })?;
-        match is_key {
-            true => written.keys += 1,
-            false => written.empty += 1,
-        }
-    }
+    written.add(&each_store_part(store, options, |batch| {
+        part(&mut log, batch)
+    })?);
     finish(log, written)
 }
 

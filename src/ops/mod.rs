@@ -30,6 +30,7 @@ pub mod selected;
 mod shards;
 #[cfg(test)]
 mod shards_tests;
+mod store_write;
 pub mod usual_target;
 pub mod value_checks;
 mod vector_write;

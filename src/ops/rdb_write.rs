@@ -21,7 +21,8 @@ use super::losses;
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::{KeyMarker, Part as Ledger, Reporter, report_duplicates};
 use super::rdb_part::{FileWriter, Part};
-use super::selected::{is_entry_selected, is_selected};
+use super::selected::is_selected;
+use super::store_write::each_store_part;
 use super::value_checks::ValueChecks;
 use super::vector_write;
 use crate::aof::CommandEncoder;
@@ -598,31 +599,7 @@ pub fn write_store<W: io::Write>(
             written.functions += 1;
         }
     }
-    let mut encoder = RecordEncoder::new(target, options.encodings);
-    let mut record = Vec::new();
-    for (db, key, entry) in store.iter() {
-        let value = &entry.value;
-        if !is_entry_selected(&options.selection, db, key, entry) {
-            written.left_out += 1;
-            continue;
-        }
-        if losses::lost_entry(value, options).is_some() {
-            written.lost += 1;
-            continue;
-        }
-        record.clear();
-        export_whole(db, key, entry, options, &mut encoder)?;
-        let arrives = encoder
-            .take(&mut record)
-            .map_err(|error| error.in_key(db, key))?;
-        if !arrives {
-            written.empty += 1;
-            continue;
-        }
-        file.select(db)?;
-        file.writer.raw(&record)?;
-        written.keys += 1;
-    }
+    written.add(&each_store_part(store, options, |part| file.part(part))?);
     if target.has_scripts() {
         for script in store.scripts.values() {
             file.writer.aux(b"lua", script)?;

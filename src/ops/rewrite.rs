@@ -221,6 +221,7 @@ impl Rewriter {
         options.selection = self.selection.clone();
         options.array_as_hash = self.array_as_hash;
         options.no_functions = self.no_functions;
+        options.pipeline = self.replay.unwrap_or_default().pipeline;
         Ok(options)
     }
 }
