@@ -4,10 +4,11 @@
 //! word = hash (30 bits) . slot (34 bits), or all ones: empty
 //! ```
 //!
-//! A hash's first place is given by its upper bits, the others follow one by one, so
-//! that a look-up reads one cache line most of the time, and one array only. At most
-//! three places in four are taken. Who removes a word closes the gap: there are no
-//! marks of words that were there.
+//! A hash's first place is where it lies among all hashes, the others follow one by one,
+//! so that a look-up reads one cache line most of the time, and one array only. Any number
+//! of places will do: a map whose entries are counted beforehand has two for three of them
+//! taken, one that grows at most three in four. Who removes a word closes the gap: there
+//! are no marks of words that were there.
 
 use super::KeyHash;
 
@@ -19,7 +20,6 @@ const LEAST: usize = 32;
 /// Hashes and slots; absent as long as it has no places.
 #[derive(Clone, Default)]
 pub(super) struct Index {
-    /// None, or a power of two.
     words: Box<[u64]>,
 }
 
@@ -30,7 +30,10 @@ fn word(hash: KeyHash, slot: usize) -> u64 {
 impl Index {
     /// An index with room for so many entries.
     pub(super) fn for_entries(entries: usize) -> Self {
-        let places = (entries.saturating_mul(4) / 3 + 1).next_power_of_two();
+        Index::of_places(entries.saturating_add(entries / 2))
+    }
+
+    fn of_places(places: usize) -> Self {
         Index {
             words: vec![EMPTY; places.max(LEAST)].into_boxed_slice(),
         }
@@ -41,16 +44,23 @@ impl Index {
         self.words.is_empty()
     }
 
-    fn mask(&self) -> usize {
-        self.words.len().wrapping_sub(1)
+    /// The first place of a hash. An index of more places than hashes crowds; it stays right.
+    fn home(&self, hash: KeyHash) -> usize {
+        ((u128::from(hash.bits()) * self.words.len() as u128) >> KeyHash::BITS) as usize
     }
 
-    /// The first place of a hash.
-    fn home(&self, hash: KeyHash) -> usize {
-        let bits = self.words.len().trailing_zeros();
-        // An index of more places than hashes crowds; it stays right.
-        let first = u64::from(hash.bits()) << bits.min(SLOT_BITS - 1) >> KeyHash::BITS;
-        first as usize & self.mask()
+    /// The place behind another.
+    fn behind(&self, at: usize) -> usize {
+        let next = at + 1;
+        if next == self.words.len() { 0 } else { next }
+    }
+
+    /// How many places there are from one to another.
+    fn distance(&self, from: usize, to: usize) -> usize {
+        match to.checked_sub(from) {
+            Some(distance) => distance,
+            None => to + self.words.len() - from,
+        }
     }
 
     /// Reads the first place of a hash, so that it is in the cache.
@@ -72,17 +82,25 @@ impl Index {
             } else if word == EMPTY {
                 return None;
             }
-            at = (at + 1) & self.mask();
+            at = self.behind(at);
         }
     }
 
     /// Makes room for `more` beside the `entries` that there are.
     pub(super) fn reserve(&mut self, entries: usize, more: usize) {
         let wanted = entries.saturating_add(more);
-        if wanted <= self.words.len() / 4 * 3 {
+        let places = self.words.len();
+        if wanted <= places - places.div_ceil(4) {
             return;
         }
-        let old = std::mem::replace(self, Index::for_entries(wanted));
+        // One that grows by the way doubles; one that is told how much comes need not.
+        let least = if more == 1 {
+            places * 2
+        } else {
+            places / 2 * 3
+        };
+        let exact = wanted.saturating_add(wanted / 2);
+        let old = std::mem::replace(self, Index::of_places(exact.max(least)));
         for word in old.words.iter().filter(|word| **word != EMPTY) {
             self.insert(hash_of(*word), (*word & SLOT_MASK) as usize);
         }
@@ -91,32 +109,30 @@ impl Index {
     /// Puts a slot in that is not there; there is room.
     pub(super) fn insert(&mut self, hash: KeyHash, slot: usize) {
         let mut at = self.home(hash);
-        let mask = self.mask();
         while let Some(place) = self.words.get_mut(at) {
             if *place == EMPTY {
                 *place = word(hash, slot);
                 return;
             }
-            at = (at + 1) & mask;
+            at = self.behind(at);
         }
     }
 
     /// Takes a slot out.
     pub(super) fn remove(&mut self, hash: KeyHash, slot: usize) {
         let gone = word(hash, slot);
-        let mask = self.mask();
         let mut at = self.home(hash);
         loop {
             match self.words.get(at) {
                 Some(&found) if found == gone => break,
                 Some(&EMPTY) | None => return,
-                Some(_) => at = (at + 1) & mask,
+                Some(_) => at = self.behind(at),
             }
         }
         // Those behind move up unless that puts them before their first place.
         let mut gap = at;
         loop {
-            at = (at + 1) & mask;
+            at = self.behind(at);
             let Some(&next) = self.words.get(at) else {
                 return;
             };
@@ -124,7 +140,7 @@ impl Index {
                 break;
             }
             let home = self.home(hash_of(next));
-            let is_movable = (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask);
+            let is_movable = self.distance(home, at) >= self.distance(gap, at);
             if is_movable && let Some(place) = self.words.get_mut(gap) {
                 *place = next;
                 gap = at;

@@ -12,8 +12,8 @@
 //! Iteration goes by slot: insertion order as long as nothing was removed, and
 //! the same for the same history on every run although the hash is seeded.
 //!
-//! An entry costs its slot and 10 to 22 bytes of index, with no moment at which
-//! two copies of the entries exist.
+//! An entry costs its slot and 10 to 22 bytes of index, 12 where it was known how many
+//! come, with no moment at which two copies of the entries exist.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
