@@ -21,8 +21,8 @@ use crate::error::{Code, Context, Error, ErrorKind, Fault, Result};
 use crate::model::loss::{Loss, Losses, Note};
 use crate::num::Flavor;
 use crate::rdb::{
-    Checksum, ChecksumMode, Dialect, Item, Items, RdbReader, RdbString, ReadItems as _, Record,
-    Scratch,
+    Checksum, ChecksumMode, Dialect, Item, Items, PlainString, RdbReader, RdbString,
+    ReadItems as _, Record, Scratch,
 };
 use crate::replay::txn::{Rejected, Transactions};
 use crate::replay::{Counters, Decoded, Keeper, Loaded, Options, Replayer, Room};
@@ -663,6 +663,18 @@ impl<'a> Work for Loader<'a> {
                 Ok(())
             }
         }
+    }
+
+    const TAKES_PLAIN_STRINGS: bool = true;
+
+    #[inline]
+    fn plain_string(&mut self, string: &PlainString<'_>) -> bool {
+        let RdbString::Raw(key) = string.key() else {
+            return false;
+        };
+        let decoded = Decoded::plain_string(string, key, self.keeper);
+        self.part.items.push(Ok(decoded));
+        true
     }
 
     fn take(&mut self, used: Option<LoadedPart<'a>>) -> LoadedPart<'a> {

@@ -10,7 +10,7 @@ use crate::error::{Code, Error, ErrorKind, Result, Value as Found};
 use crate::model::function::checked_library_name;
 use crate::num::Flavor;
 use crate::rdb::object::array::{ArrayElement, float_text};
-use crate::rdb::{Item, RdbString, Record, Scratch, Value as View, object, vectorset};
+use crate::rdb::{Item, PlainString, RdbString, Record, Scratch, Value as View, object, vectorset};
 use crate::store::{
     Array, Bytes, Entry, Hash, KeyHash, KeySlot, List, Module, Set, SortedSet, Str, Value,
 };
@@ -288,6 +288,19 @@ impl<'a> Decoded<'a> {
             Item::ModuleAux(_) => Decoded::ModuleAux,
             _ => Decoded::Nothing,
         })
+    }
+
+    /// Decodes a plain string whose key stands raw.
+    #[inline]
+    pub(crate) fn plain_string(string: &PlainString<'_>, key: &[u8], keeper: Keeper<'a>) -> Self {
+        let value = Value::String(keeper.str(string.text()));
+        Decoded::Key {
+            db: string.db,
+            hash: KeyHash::of(key),
+            key: keeper.bytes(Text::Bytes(key)),
+            entry: Entry::with_expiry(value, string.expire_at_ms),
+            offset: string.offset,
+        }
     }
 
     fn key(
