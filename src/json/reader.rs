@@ -41,6 +41,7 @@ pub struct JsonReader<'a> {
     cursor: Cursor<'a>,
     state: State,
     is_lines: bool,
+    counted: Counted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,7 @@ pub struct JsonKey<'a> {
     deadlines: Option<Cursor<'a>>,
     value: Cursor<'a>,
     encoded_len: u64,
+    counted: Counted,
 }
 
 impl<'a> JsonReader<'a> {
@@ -87,6 +89,7 @@ impl<'a> JsonReader<'a> {
             cursor: Cursor::new(text),
             state: State::Beginning,
             is_lines: false,
+            counted: Counted::default(),
         }
     }
 
@@ -129,7 +132,7 @@ impl<'a> JsonReader<'a> {
         if record.is_err() {
             self.state = State::Over;
         }
-        record.map_err(|mistake| explain(self.text, mistake))
+        record.map_err(|mistake| explain(self.text, mistake, &mut self.counted))
     }
 
     fn record(&mut self) -> Parsed<Option<JsonRecord<'a>>> {
@@ -159,13 +162,42 @@ impl<'a> JsonReader<'a> {
                 Some(_) => self.cursor.mistake("nothing behind the records"),
             };
         }
-        record(&mut self.cursor, self.text).map(Some)
+        self.counted.keep_up(self.text, self.cursor.at);
+        record(&mut self.cursor, self.text, self.counted).map(Some)
+    }
+}
+
+/// How many lines end before a place: the lines of a text with many mistakes are counted once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    at: usize,
+    lines: u64,
+}
+
+impl Counted {
+    /// Counts up to a place, if much was read since.
+    fn keep_up(&mut self, text: &[u8], at: usize) {
+        /// So little that a mistake on every line is found fast, and sound lines cost nothing.
+        const MUCH_BYTES: usize = 64 * 1024;
+        if at.saturating_sub(self.at) > MUCH_BYTES {
+            self.lines_before(text, at);
+        }
+    }
+
+    fn lines_before(&mut self, text: &[u8], at: usize) -> u64 {
+        if at < self.at {
+            *self = Counted::default();
+        }
+        let between = text.get(self.at..at).unwrap_or_default();
+        self.lines += memchr::memchr_iter(b'\n', between).count() as u64;
+        self.at = at;
+        self.lines
     }
 }
 
 /// Turns a mistake into an error with line, column and what is there.
 #[cold]
-fn explain(text: &[u8], mistake: Mistake) -> Error {
+fn explain(text: &[u8], mistake: Mistake, counted: &mut Counted) -> Error {
     let Mistake {
         at,
         expected,
@@ -174,7 +206,7 @@ fn explain(text: &[u8], mistake: Mistake) -> Error {
     let before = &text[..at.min(text.len())];
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
     let kind = ErrorKind::BadJson {
-        line: 1 + memchr::memchr_iter(b'\n', before).count() as u64,
+        line: 1 + counted.lines_before(text, before.len()),
         column: 1 + (before.len() - line_start) as u64,
         expected,
         found: found.map_or_else(|| Cursor::describe(text, at).into(), Cow::Borrowed),
@@ -197,7 +229,7 @@ struct Members<'a> {
     encoding: Option<Cursor<'a>>,
 }
 
-fn record<'a>(cursor: &mut Cursor<'a>, text: &'a [u8]) -> Parsed<JsonRecord<'a>> {
+fn record<'a>(cursor: &mut Cursor<'a>, text: &'a [u8], counted: Counted) -> Parsed<JsonRecord<'a>> {
     cursor.peek();
     let start = *cursor;
     let mut members = Members::default();
@@ -288,6 +320,7 @@ fn record<'a>(cursor: &mut Cursor<'a>, text: &'a [u8]) -> Parsed<JsonRecord<'a>>
         deadlines: members.deadlines,
         value,
         encoded_len: (end - start.at) as u64,
+        counted,
     }))
 }
 
@@ -490,7 +523,9 @@ impl<'a> JsonKey<'a> {
                 read_value::export(self.value_type, &mut value, self.deadlines, meaning, sink);
             if let Err(mistake) = told {
                 sink.abandon_key();
-                return Err(explain(self.text, mistake).in_key(self.db, &self.key));
+                let mut counted = self.counted;
+                let error = explain(self.text, mistake, &mut counted);
+                return Err(error.in_key(self.db, &self.key));
             }
             if sink.end_key() {
                 return Ok(());

@@ -177,3 +177,36 @@ fn the_line_behind_a_mistake_can_be_read() {
     }
     assert_eq!((keys, mistakes), (vec![b"a".to_vec(), b"b".to_vec()], 1));
 }
+
+/// Lines are counted once, so that a mistake on each of many lines takes no time.
+#[test]
+fn mistakes_on_every_line_are_each_named_by_their_line() {
+    const LINES: u64 = 200_000;
+    let bad_value = "{\"key\":\"k\",\"type\":\"set\",\"value\":[1]}\n";
+    let text = format!(
+        "{{\"key\":\"k\",\"type\":\"string\",\"value\":\"v\"}}\n{}",
+        "x\n".repeat(LINES as usize)
+    );
+    let mut reader = JsonReader::new(text.as_bytes());
+    assert!(reader.next_record().unwrap().is_some());
+    for expected in 2..LINES + 2 {
+        let error = reader.next_record().unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::BadJson { line, column: 1, .. } if *line == expected)
+        );
+        assert!(reader.skip_line());
+    }
+    let text = bad_value.repeat(20_000);
+    let mut reader = JsonReader::new(text.as_bytes());
+    let mut writer = NativeWriter::new(Arrangement::Lines);
+    let mut line = 0;
+    while let Some(record) = reader.next_record().unwrap() {
+        let JsonRecord::Key(key) = record else {
+            panic!()
+        };
+        line += 1;
+        let error = key.export(|_, _, _| None, &mut writer).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadJson { line: found, .. } if *found == line));
+    }
+    assert_eq!(line, 20_000);
+}
