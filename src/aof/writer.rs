@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 
 use super::layout::MANIFEST_SUFFIX;
 use super::manifest::{Entry, EntryKind, Manifest};
+use crate::bytes::cleanup::{self, Doomed};
 use crate::bytes::file_id::display_path;
-use crate::bytes::sink::{OutputFile, OutputOptions, sync_folder};
+use crate::bytes::sink::{OutputFile, OutputFolder, OutputOptions, sync_folder};
 use crate::error::{Error, Result};
 
 /// The names of parts begin with it unless `appendfilename` says otherwise.
@@ -52,10 +53,10 @@ pub struct AofFolder {
     prefix: String,
     base_name: String,
     base: Option<OutputFile>,
-    /// The folder was not there before.
-    is_new: bool,
-    /// Files under their names.
-    finished: Vec<PathBuf>,
+    /// Files under their names, which go if the set is not completed.
+    finished: Vec<(PathBuf, Doomed)>,
+    // Goes after its files.
+    folder: OutputFolder,
 }
 
 impl AofFolder {
@@ -93,14 +94,12 @@ impl AofFolder {
             incrs: vec![Entry::new(incr_name.as_bytes(), 1, EntryKind::Incr)],
             history: Vec::new(),
         };
-        let bytes = base.commit()?;
-        self.finished.push(self.path.join(&self.base_name));
+        let bytes = self.finish(base, &self.path.join(&self.base_name))?;
         self.file(&incr_name, b"")?;
         let manifest_name = format!("{}{MANIFEST_SUFFIX}", self.prefix);
         self.file(&manifest_name, &manifest.encode())?;
         self.finished.clear();
-        if self.is_new {
-            self.is_new = false;
+        if self.folder.is_new() {
             let above = match self.path.parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => folder,
                 _ => Path::new("."),
@@ -115,32 +114,27 @@ impl AofFolder {
         let path = self.path.join(name);
         let mut file = OutputFile::create(&path, &OutputOptions::new())?;
         file.put(bytes)?;
-        file.commit()?;
-        self.finished.push(path);
-        Ok(())
+        self.finish(file, &path).map(drop)
+    }
+
+    /// Gives a file its name, which it loses if the set is not completed.
+    fn finish(&mut self, file: OutputFile, path: &Path) -> Result<u64> {
+        // Registered first, so that no signal falls between.
+        let doomed = cleanup::register(path);
+        let bytes = file.commit()?;
+        self.finished.push((path.to_path_buf(), doomed));
+        Ok(bytes)
     }
 }
 
 fn begin(path: &Path, prefix: &str, form: BaseForm) -> Result<AofFolder> {
-    let cannot_open = |e| Error::io("cannot open for writing", e);
-    let is_new = match fs::read_dir(path) {
-        Ok(mut files) => {
-            if files.next().is_some() {
-                return Err(Error::usage(
-                    "is a folder that is not empty: a set needs one of its own",
-                ));
-            }
-            false
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir(path).map_err(|e| Error::io("cannot make the folder", e))?;
-            true
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
-            return Err(Error::usage("is a file, not a folder"));
-        }
-        Err(e) => return Err(cannot_open(e)),
-    };
+    let output = OutputFolder::create(path)?;
+    let mut files = fs::read_dir(path).map_err(|e| Error::io("cannot open for writing", e))?;
+    if files.next().is_some() {
+        return Err(Error::usage(
+            "is a folder that is not empty: a set needs one of its own",
+        ));
+    }
     let extension = match form {
         BaseForm::Rdb => "rdb",
         BaseForm::Commands => "aof",
@@ -150,8 +144,8 @@ fn begin(path: &Path, prefix: &str, form: BaseForm) -> Result<AofFolder> {
         prefix: prefix.to_owned(),
         base_name: format!("{prefix}.1.base.{extension}"),
         base: None,
-        is_new,
         finished: Vec::new(),
+        folder: output,
     };
     let base = folder.path.join(&folder.base_name);
     folder.base = Some(OutputFile::create(base, &OutputOptions::new())?);
@@ -183,11 +177,8 @@ impl Drop for AofFolder {
     fn drop(&mut self) {
         // Its temporary file goes first.
         self.base = None;
-        for path in self.finished.drain(..) {
+        for (path, _doomed) in self.finished.drain(..) {
             let _ = fs::remove_file(path);
-        }
-        if self.is_new {
-            let _ = fs::remove_dir(&self.path);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Temporary files that must not outlive the program, whatever ends it.
+//! Temporary files and new folders that must not outlive the program, whatever ends it.
 //!
 //! A signal handler may neither lock nor allocate. So every path lies ready as a
 //! C string behind an atomic pointer, in blocks that are chained and never freed.
@@ -30,7 +30,8 @@ impl Block {
     }
 }
 
-static FIRST: Block = Block::new();
+static FILES: Block = Block::new();
+static FOLDERS: Block = Block::new();
 static ENABLED: AtomicBool = AtomicBool::new(false);
 
 /// Keeps paths from now on, because a handler that reads them is there.
@@ -39,10 +40,21 @@ pub(super) fn enable() {
     ENABLED.store(true, Ordering::SeqCst);
 }
 
-/// Passes on every registered path, as a C string. Async-signal-safe if `f` is.
+/// Passes on the path of every registered file, as a C string. Async-signal-safe if `f` is.
 #[cfg(all(unix, feature = "cli"))]
-pub(super) fn for_each(mut f: impl FnMut(*const c_char)) {
-    let mut block = Some(&FIRST);
+pub(super) fn for_each_file(f: impl FnMut(*const c_char)) {
+    for_each(&FILES, f);
+}
+
+/// As [`for_each_file`], for folders.
+#[cfg(all(unix, feature = "cli"))]
+pub(super) fn for_each_folder(f: impl FnMut(*const c_char)) {
+    for_each(&FOLDERS, f);
+}
+
+#[cfg(all(unix, feature = "cli"))]
+fn for_each(first: &Block, mut f: impl FnMut(*const c_char)) {
+    let mut block = Some(first);
     while let Some(Block { slots, next }) = block {
         for slot in slots {
             let path = slot.load(Ordering::SeqCst);
@@ -66,15 +78,24 @@ impl Drop for Doomed {
     }
 }
 
-/// Registers a path, which must be absolute in case the program changes its folder.
+/// Registers a file, by a path that stays right as long as the program does not change its folder.
 pub(crate) fn register(path: &Path) -> Doomed {
+    register_in(&FILES, path)
+}
+
+/// Registers a folder, which is removed if it is empty by then.
+pub(crate) fn register_folder(path: &Path) -> Doomed {
+    register_in(&FOLDERS, path)
+}
+
+fn register_in(first: &'static Block, path: &Path) -> Doomed {
     if !ENABLED.load(Ordering::SeqCst) {
         return Doomed(None);
     }
     let Some(path) = c_path(path) else {
         return Doomed(None);
     };
-    let mut block = &FIRST;
+    let mut block = first;
     loop {
         let free = |slot: &&AtomicPtr<c_char>| {
             slot.compare_exchange(null_mut(), path, Ordering::SeqCst, Ordering::SeqCst)
@@ -110,7 +131,7 @@ mod tests {
         let mine = |n: usize| format!("/nowhere/rdbkit-registry-test-{n}");
         let count = || {
             let mut count = 0;
-            for_each(|_| count += 1);
+            for_each_file(|_| count += 1);
             count
         };
         let doomed: Vec<_> = (0..3 * SLOTS)

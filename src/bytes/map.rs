@@ -136,7 +136,8 @@ impl fmt::Debug for Map {
 }
 
 /// Makes an input that shrinks, and memory that the system refuses, end the program with a
-/// message and exit code 2.
+/// message and exit code 2; and a file that grows beyond what the user may write (`ulimit -f`)
+/// an error of writing.
 ///
 /// Temporary outputs are removed. For a program's `main`; elsewhere than on Unix,
 /// where no such signals exist, it does nothing.
@@ -146,11 +147,14 @@ impl fmt::Debug for Map {
 #[cfg(feature = "cli")]
 pub fn install_fault_handler() -> io::Result<()> {
     #[cfg(unix)]
-    handler::install(&[libc::SIGBUS, libc::SIGABRT])?;
+    {
+        handler::install(&[libc::SIGBUS, libc::SIGABRT])?;
+        handler::ignore(libc::SIGXFSZ)?;
+    }
     Ok(())
 }
 
-/// Makes SIGINT and SIGTERM end the program with exit code 130 and no temporary output.
+/// Makes SIGINT, SIGTERM and SIGHUP end the program with exit code 130 and no temporary output.
 ///
 /// A signal that the program was started to ignore, as by `nohup`, stays ignored.
 ///
@@ -159,7 +163,7 @@ pub fn install_fault_handler() -> io::Result<()> {
 #[cfg(feature = "cli")]
 pub fn install_interrupt_handler() -> io::Result<()> {
     #[cfg(unix)]
-    handler::install(&[libc::SIGINT, libc::SIGTERM])?;
+    handler::install(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])?;
     Ok(())
 }
 
@@ -206,10 +210,14 @@ mod handler {
 
     /// Removes the temporary outputs and ends. Calls only what POSIX allows in a handler.
     pub(super) fn abandon(exit: libc::c_int) -> ! {
-        cleanup::for_each(|path| {
+        cleanup::for_each_file(|path| {
             // SAFETY: the registry hands out C strings that are never freed; unlink is
             // async-signal-safe, and a file that is gone is no harm.
             unsafe { libc::unlink(path) };
+        });
+        cleanup::for_each_folder(|path| {
+            // SAFETY: as above; a folder that holds something stays.
+            unsafe { libc::rmdir(path) };
         });
         // SAFETY: _exit is async-signal-safe and runs no destructors.
         unsafe { libc::_exit(exit) }
@@ -218,22 +226,36 @@ mod handler {
     pub(super) fn install(signals: &[libc::c_int]) -> io::Result<()> {
         cleanup::enable();
         for &signal in signals {
-            if matches!(signal, libc::SIGINT | libc::SIGTERM) && is_ignored(signal)? {
-                continue;
-            }
-            // SAFETY: all fields of a sigaction may be zero; those that matter are set.
-            let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-            action.sa_sigaction = end as extern "C" fn(libc::c_int) as libc::sighandler_t;
-            // The runtime gives threads an alternate stack; a fault may come with none left.
-            action.sa_flags = libc::SA_ONSTACK;
-            // SAFETY: the mask is a valid signal set to fill.
-            unsafe { libc::sigfillset(&mut action.sa_mask) };
-            // SAFETY: the action is complete, and its handler is async-signal-safe.
-            if unsafe { libc::sigaction(signal, &action, null_mut()) } != 0 {
-                return Err(io::Error::last_os_error());
+            let is_fault = matches!(signal, libc::SIGBUS | libc::SIGABRT);
+            if is_fault || !is_ignored(signal)? {
+                set(
+                    signal,
+                    end as extern "C" fn(libc::c_int) as libc::sighandler_t,
+                )?;
             }
         }
         Ok(())
+    }
+
+    /// Leaves it to the call that the signal accompanies to say what is wrong.
+    pub(super) fn ignore(signal: libc::c_int) -> io::Result<()> {
+        set(signal, libc::SIG_IGN)
+    }
+
+    /// `handler` is [`end`], or a constant of the system.
+    fn set(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
+        // SAFETY: all fields of a sigaction may be zero; those that matter are set.
+        let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        action.sa_sigaction = handler;
+        // The runtime gives threads an alternate stack; a fault may come with none left.
+        action.sa_flags = libc::SA_ONSTACK;
+        // SAFETY: the mask is a valid signal set to fill.
+        unsafe { libc::sigfillset(&mut action.sa_mask) };
+        // SAFETY: the action is complete, and its handler is async-signal-safe.
+        match unsafe { libc::sigaction(signal, &action, null_mut()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
     }
 
     fn is_ignored(signal: libc::c_int) -> io::Result<bool> {
@@ -357,7 +379,7 @@ mod tests {
         #[test]
         #[ignore = "runs in a child process"]
         fn child_waits_for_a_signal() {
-            for signal in [libc::SIGINT, libc::SIGTERM] {
+            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
                 // SAFETY: sets the default action. Whoever runs the tests in the background has
                 // them begun with SIGINT ignored, which the handler would respect.
                 unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -370,7 +392,7 @@ mod tests {
 
         #[test]
         fn interruption_exits_130_without_output() {
-            for signal in [libc::SIGINT, libc::SIGTERM] {
+            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
                 let folder = tempfile::tempdir().unwrap();
                 let output = run("child_waits_for_a_signal", folder.path(), |child| {
                     while !folder.path().join("ready").exists() {

@@ -249,6 +249,71 @@ impl fmt::Debug for OutputFile {
     }
 }
 
+/// A folder for outputs. One that was not there before goes again if it is empty when this is
+/// dropped, or when a signal ends the program.
+#[derive(Debug)]
+pub struct OutputFolder {
+    path: PathBuf,
+    /// Of a folder that was not there before.
+    doomed: Option<Doomed>,
+}
+
+impl OutputFolder {
+    /// Makes a folder, unless it is there.
+    ///
+    /// ```
+    /// use rdbkit::bytes::sink::OutputFolder;
+    ///
+    /// let place = tempfile::tempdir()?;
+    /// let path = place.path().join("out");
+    /// let folder = OutputFolder::create(&path)?;
+    /// assert!(folder.is_new() && path.is_dir());
+    /// drop(folder);
+    /// assert!(!path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Usage: a file has its name. I/O: the folder above is not there or not writable.
+    pub fn create(path: impl AsRef<Path>) -> Result<OutputFolder> {
+        let path = path.as_ref().to_path_buf();
+        let make = || {
+            if path.is_dir() {
+                return Ok(None);
+            }
+            // Registered first, so that no signal falls between.
+            let doomed = cleanup::register_folder(&path);
+            match fs::create_dir(&path) {
+                Ok(()) => Ok(Some(doomed)),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match path.is_dir() {
+                    true => Ok(None),
+                    false => Err(Error::usage("is a file, not a folder")),
+                },
+                Err(e) => Err(Error::io("cannot make the folder", e)),
+            }
+        };
+        match make() {
+            Ok(doomed) => Ok(OutputFolder { path, doomed }),
+            Err(error) => Err(error.in_file(display_path(&path))),
+        }
+    }
+
+    /// Whether it was not there before.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.doomed.is_some()
+    }
+}
+
+impl Drop for OutputFolder {
+    fn drop(&mut self) {
+        if self.is_new() {
+            // One that holds something stays.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
 fn is_null_device(file: &File) -> bool {
     #[cfg(unix)]
     {
@@ -461,6 +526,15 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many symbolic links"))
+}
+
+/// Whether two outputs would be one, links followed.
+#[must_use]
+pub fn is_same_target(a: &Path, b: &Path) -> bool {
+    match (resolve(a), resolve(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
 }
 
 pub(crate) fn folder_of(path: &Path) -> &Path {
