@@ -13,6 +13,7 @@ pub mod map;
 pub mod sink;
 pub mod source;
 pub(crate) mod spool;
+pub mod temporary;
 pub mod text;
 
 pub use text::Text;

@@ -7,7 +7,8 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
-use crate::error::{Error, Result};
+use super::temporary;
+use crate::error::Result;
 
 /// The beginning of a text, in a file without a name.
 #[derive(Debug, Default)]
@@ -69,20 +70,21 @@ impl Spool {
     /// # Errors
     /// What `each` returns, and I/O.
     pub(crate) fn drain(&mut self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let unreadable = |e| Error::io("cannot read a temporary file", e);
         let mut left = std::mem::take(&mut self.len);
         let Some(mut file) = self.file.take_if(|_| left > 0) else {
             return Ok(());
         };
-        file.rewind().map_err(unreadable)?;
+        file.rewind().map_err(temporary::cannot_read)?;
         let mut block = Vec::new();
         while left > 0 {
             block.clear();
             let wanted = left.min(Self::BLOCK_BYTES);
             let mut part = (&mut file).take(wanted);
-            let read = part.read_to_end(&mut block).map_err(unreadable)?;
+            let read = part
+                .read_to_end(&mut block)
+                .map_err(temporary::cannot_read)?;
             if read as u64 != wanted {
-                return Err(unreadable(io::ErrorKind::UnexpectedEof.into()));
+                return Err(temporary::cannot_read(io::ErrorKind::UnexpectedEof.into()));
             }
             each(&block)?;
             left -= wanted;

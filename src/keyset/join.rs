@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
-use crate::error::{Error, Result};
+use crate::bytes::temporary;
+use crate::error::Result;
 
 const BUCKETS: usize = 256;
 
@@ -85,15 +86,15 @@ impl Join {
         self.held_bytes += R::BYTES;
         match self.held_bytes < self.memory_bytes {
             true => Ok(()),
-            false => self.spill().map_err(cannot_spill),
+            false => self.spill(),
         }
     }
 
-    fn spill(&mut self) -> io::Result<()> {
+    fn spill(&mut self) -> Result<()> {
         let spill = match &mut self.spill {
             Some(spill) => spill,
             none => none.insert(Spill {
-                file: tempfile::tempfile()?,
+                file: temporary::file()?,
                 end: 0,
                 runs: Vec::new(),
             }),
@@ -103,7 +104,10 @@ impl Join {
                 if bucket.is_empty() {
                     continue;
                 }
-                spill.file.write_all(bucket)?;
+                spill
+                    .file
+                    .write_all(bucket)
+                    .map_err(temporary::cannot_write)?;
                 spill.runs.push((side, index, spill.end, bucket.len()));
                 spill.end += bucket.len() as u64;
                 bucket.clear();
@@ -121,7 +125,10 @@ impl Join {
     pub fn finish<R: Row>(mut self, mut each: impl FnMut(Match<R>) -> Result<()>) -> Result<()> {
         for bucket in 0..BUCKETS {
             let [a, b] = [Side::A, Side::B].map(|side| self.rows(side, bucket));
-            let (a, b) = (a.map_err(cannot_spill)?, b.map_err(cannot_spill)?);
+            let (a, b) = (
+                a.map_err(temporary::cannot_read)?,
+                b.map_err(temporary::cannot_read)?,
+            );
             let rows = |bytes: &[u8]| -> HashMap<u128, R> {
                 let rows = bytes.chunks_exact(R::BYTES).map(R::read);
                 rows.map(|row| (row.key(), row)).collect()
@@ -158,11 +165,6 @@ impl Join {
         rows.append(&mut self.buckets[side as usize][bucket]);
         Ok(rows)
     }
-}
-
-#[cold]
-fn cannot_spill(source: io::Error) -> Error {
-    Error::io("cannot use a temporary file", source)
 }
 
 #[cfg(test)]

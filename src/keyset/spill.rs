@@ -10,7 +10,8 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::{PARTITIONS, WORD_BYTES};
-use crate::error::{Error, Result};
+use crate::bytes::temporary;
+use crate::error::Result;
 
 /// How much is read or written at once.
 const BLOCK_BYTES: usize = 128 << 10;
@@ -101,12 +102,14 @@ impl Spill {
             if left > 0 {
                 self.file
                     .seek(SeekFrom::Start(start * WORD_BYTES as u64))
-                    .map_err(unreadable)?;
+                    .map_err(temporary::cannot_read)?;
             }
             while left > 0 {
                 self.block.resize(left.min(BLOCK_BYTES), 0);
                 left -= self.block.len();
-                self.file.read_exact(&mut self.block).map_err(unreadable)?;
+                self.file
+                    .read_exact(&mut self.block)
+                    .map_err(temporary::cannot_read)?;
                 let words = self.block.as_chunks().0;
                 self.words.clear();
                 self.words
@@ -116,8 +119,4 @@ impl Spill {
         }
         Ok(())
     }
-}
-
-fn unreadable(error: io::Error) -> Error {
-    Error::io("cannot read a temporary file back", error)
 }

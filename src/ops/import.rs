@@ -1,9 +1,12 @@
 //! rdbkit's own JSON as an input: every record, and no key twice.
 
+use std::io;
+
 use super::digest::{DigestOptions, Digested, PerKey, digest_keys, flavor_of};
 use super::export::module_data_of_fields;
+use super::rdb_ledger::duplicates_not_checked;
 use super::verify::Verified;
-use crate::bytes::Text;
+use crate::bytes::{Text, temporary};
 use crate::error::{Code, Error, ErrorKind, Result, Value};
 use crate::json::native::Header;
 use crate::json::reader::{JsonKey, JsonReader, JsonRecord};
@@ -39,40 +42,38 @@ pub fn import_json<'a>(
         }
         each(record)?;
     }
-    match duplicates(text, keys)?.into_iter().next() {
-        None => Ok(()),
-        Some(error) => Err(error),
+    match duplicates(text, keys)? {
+        Looked::NotChecked(failure) => Err(temporary::cannot_write(failure)),
+        Looked::Found(errors) => errors.into_iter().next().map_or(Ok(()), Err),
     }
 }
 
-/// What stands twice, as errors with their places; or that nobody could look for it.
-fn duplicates(text: &[u8], keys: KeySet) -> Result<Vec<Error>> {
+/// What became of looking for keys that stand twice.
+enum Looked {
+    /// They are errors with their places.
+    Found(Vec<Error>),
+    /// There was no room for a temporary file.
+    NotChecked(io::Error),
+}
+
+/// Looks for keys that stand twice.
+fn duplicates(text: &[u8], keys: KeySet) -> Result<Looked> {
     let key_at = |offset| match JsonReader::at(text, offset).next_record() {
         Ok(Some(JsonRecord::Key(key))) => Some((key.db(), key.key().to_vec())),
         _ => None,
     };
-    let broken = |code, what, expected, found| {
-        Error::new(ErrorKind::Broken {
-            code,
-            at: None,
-            what,
-            expected: Value::Text(expected),
-            found: Value::Text(found),
-        })
-    };
     let checked = match keys.finish(|first, second| Ok(key_at(first) == key_at(second)))? {
         Outcome::Checked(duplicates) => duplicates,
-        Outcome::NotChecked(_) => {
-            return Ok(vec![broken(
-                Code::DuplicatesNotChecked,
-                "keys that stand twice",
-                "a look at every key",
-                "no room for a temporary file",
-            )]);
-        }
+        Outcome::NotChecked(failure) => return Ok(Looked::NotChecked(failure)),
     };
     let error = |offset| {
-        let error = broken(Code::DuplicateKey, "key of a database", "once", "twice");
+        let error = Error::new(ErrorKind::Broken {
+            code: Code::DuplicateKey,
+            at: None,
+            what: "key of a database",
+            expected: Value::Text("once"),
+            found: Value::Text("twice"),
+        });
         let error = error.at_offset(offset);
         match key_at(offset) {
             Some((db, key)) => error.in_key(db, &key),
@@ -80,7 +81,9 @@ fn duplicates(text: &[u8], keys: KeySet) -> Result<Vec<Error>> {
         }
     };
     let listed = checked.listed.iter();
-    Ok(listed.map(|duplicate| error(duplicate.offset)).collect())
+    Ok(Looked::Found(
+        listed.map(|duplicate| error(duplicate.offset)).collect(),
+    ))
 }
 
 /// The header of a JSON text, if it begins with one.
@@ -154,12 +157,14 @@ pub fn verify_json(text: &[u8], report: &mut dyn FnMut(Finding)) -> Verified {
             }
         }
     }
-    for error in duplicates(text, keys).unwrap_or_else(|error| vec![error]) {
-        let level = match error.code() {
-            Code::DuplicatesNotChecked => Level::Warning,
-            _ => Level::Error,
-        };
-        verified.add(Finding::of_error(&error, level), report);
+    match duplicates(text, keys) {
+        Err(error) => verified.add(Finding::of_error(&error, Level::Error), report),
+        Ok(Looked::Found(errors)) => errors
+            .iter()
+            .for_each(|error| verified.add(Finding::of_error(error, Level::Error), report)),
+        Ok(Looked::NotChecked(failure)) => {
+            verified.add(duplicates_not_checked(0, failure), report);
+        }
     }
     verified
 }

@@ -74,7 +74,9 @@ pub fn verify_rdb<P: Pipe>(
     if let Err(error) = outcome {
         out.add(Finding::of_error(&error.in_db(reader.db()), Level::Error));
     }
-    report_duplicates(keys, reader, start, &mut out);
+    if let Err(error) = report_duplicates(keys, reader, start, &mut out) {
+        out.add(Finding::of_error(&error, Level::Error));
+    }
     seen.dialect = reader.dialect();
     seen.bytes = reader.offset() - start;
     seen.tally = out.tally;

@@ -2,9 +2,11 @@
 //! declares, the checksum, keys that stand twice.
 
 use std::collections::HashMap;
+use std::io;
 use std::ops::Range;
 
 use super::verify::Verified;
+use crate::bytes::temporary;
 use crate::error::{Code, Context, Error, ErrorKind, Result, Value};
 use crate::keyset::{KeyHasher, KeySet, Outcome};
 use crate::rdb::string::string;
@@ -59,10 +61,11 @@ impl KeyMarker {
     }
 }
 
-/// Refuses keys that stand twice in one database, as far as they can be looked for.
+/// Refuses keys that stand twice in one database.
 ///
 /// # Errors
-/// `duplicate_key`: the first of them.
+/// `duplicate_key`: the first of them. I/O: they cannot be looked for without a temporary file,
+/// and there is no room for one.
 pub(super) fn refuse_duplicates(keys: KeySet, reader: &impl ReadItems, start: u64) -> Result<()> {
     let mut first = None;
     let mut report = |finding: Finding| {
@@ -74,7 +77,9 @@ pub(super) fn refuse_duplicates(keys: KeySet, reader: &impl ReadItems, start: u6
         tally: Tally::default(),
         report: &mut report,
     };
-    report_duplicates(keys, reader, start, &mut out);
+    if let Some(failure) = report_duplicates(keys, reader, start, &mut out)? {
+        return Err(temporary::cannot_write(failure));
+    }
     let Some(finding) = first else {
         return Ok(());
     };
@@ -91,13 +96,17 @@ pub(super) fn refuse_duplicates(keys: KeySet, reader: &impl ReadItems, start: u6
     })
 }
 
-/// Reports the keys that stand twice in one database.
+/// Reports the keys that stand twice in one database; or what kept it from looking for them,
+/// which it hands out as well.
+///
+/// # Errors
+/// A temporary file cannot be read back.
 pub(super) fn report_duplicates(
     keys: KeySet,
     reader: &impl ReadItems,
     start: u64,
     out: &mut Reporter<'_>,
-) {
+) -> Result<Option<io::Error>> {
     let whole = reader.look_back();
     let mut scratch = Vec::new();
     let outcome = keys.finish_by(|| {
@@ -112,24 +121,14 @@ pub(super) fn report_duplicates(
         }
     });
     let what = "key of a database";
-    let not_checked = |found: &'static str| {
-        Finding::broken(
-            Level::Warning,
-            Code::DuplicatesNotChecked,
-            start,
-            "keys that stand twice",
-            "a look at every key",
-            found,
-        )
-    };
-    match outcome {
-        Err(error) => out.add(Finding::of_error(&error, Level::Error)),
-        Ok(Outcome::NotChecked(error)) => {
-            let mut finding = not_checked("no room for a temporary file");
-            finding.message = format!("{}: {error}", finding.message);
-            out.add(finding);
+    match outcome? {
+        Outcome::NotChecked(failure) => {
+            let same = |code| io::Error::from_raw_os_error(code);
+            let source = failure.raw_os_error().map_or(failure.kind().into(), same);
+            out.add(duplicates_not_checked(start, source));
+            Ok(Some(failure))
         }
-        Ok(Outcome::Checked(duplicates)) => {
+        Outcome::Checked(duplicates) => {
             for duplicate in &duplicates.listed {
                 out.add(match whole {
                     None => {
@@ -165,10 +164,30 @@ pub(super) fn report_duplicates(
                 });
             }
             if duplicates.count > duplicates.listed.len() as u64 {
-                out.add(not_checked("more keys that stand twice than are listed"));
+                let found = "more keys that stand twice than are listed";
+                out.add(not_checked(start, found));
             }
+            Ok(None)
         }
     }
+}
+
+fn not_checked(start: u64, found: &'static str) -> Finding {
+    Finding::broken(
+        Level::Warning,
+        Code::DuplicatesNotChecked,
+        start,
+        "keys that stand twice",
+        "a look at every key",
+        found,
+    )
+}
+
+/// That nobody could look for keys that stand twice, and why.
+pub(super) fn duplicates_not_checked(start: u64, failure: io::Error) -> Finding {
+    let mut finding = not_checked(start, "no room for a temporary file");
+    finding.message = format!("{}: {}", finding.message, temporary::cannot_write(failure));
+    finding
 }
 
 /// The key of the record whose type byte lies at an offset.
@@ -441,5 +460,46 @@ impl Ledger<'_> {
             }
             Checksum::Absent | Checksum::Unchecked(_) | Checksum::Valid(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::rdb::RdbReader;
+
+    /// More keys than fit into the least memory, and no folder for what does not.
+    fn many_keys() -> KeySet {
+        let mut keys = KeySet::new(0, Some(Path::new("/nowhere")));
+        let hasher = keys.hasher();
+        for n in 0..600_000_u32 {
+            keys.insert_hashed(hasher.hash(0, &n.to_le_bytes()), u64::from(n));
+        }
+        keys
+    }
+
+    #[test]
+    fn keys_that_cannot_be_compared_are_a_warning_or_an_error_of_the_system() {
+        let reader = RdbReader::from_slice(b"");
+        let error = refuse_duplicates(many_keys(), &reader, 0).unwrap_err();
+        assert_eq!(error.code(), Code::Io);
+        assert!(error.to_string().contains("TMPDIR"), "{error}");
+        let mut found = Vec::new();
+        let mut out = Reporter {
+            tally: Tally::default(),
+            report: &mut |finding| found.push(finding),
+        };
+        let failure = report_duplicates(many_keys(), &reader, 0, &mut out).unwrap();
+        assert!(failure.is_some());
+        let [finding] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            (finding.code, finding.level),
+            (Code::DuplicatesNotChecked, Level::Warning)
+        );
+        assert!(finding.message.contains("TMPDIR"), "{finding}");
     }
 }

@@ -240,7 +240,7 @@ pub(super) fn each_part(
         tally: Tally::default(),
         report,
     };
-    report_duplicates(keys, reader, start, &mut out);
+    report_duplicates(keys, reader, start, &mut out)?;
     match out.tally.errors {
         0 => Ok(written),
         _ => Err(Error::new(ErrorKind::Damaged {
