@@ -48,6 +48,7 @@ pub use source::{ByteSource, MappedSource};
 use crate::bytes::file_id::{FileId, FileStamp, OpenFile, display_path};
 use crate::bytes::map::Map;
 use crate::bytes::source::{Source, StreamSource};
+use crate::bytes::temporary;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use framing::MARK_BYTES;
 use peek::{Peeked, RawReader};
@@ -195,7 +196,7 @@ impl Input {
             file: Arc::new(file.try_clone().map_err(cannot_look)?),
             path: path.map(Path::to_path_buf),
         };
-        if options.map {
+        if options.map && !says_nothing_of_its_length(&mut file)? {
             let map = Map::new(file).map_err(|e| Error::io("cannot map", e))?;
             let head = &map.bytes()[..map.bytes().len().min(PEEK_BYTES)];
             if compression_of(head, options).is_none() {
@@ -260,7 +261,10 @@ impl Input {
             None => Box::new(raw),
         };
         let mut stream = Peeked::new(stream, PEEK_BYTES).map_err(cannot_read)?;
-        let (kind, framing, skipped) = look(stream.head(), options)?;
+        let looked = look(stream.head(), options);
+        // Of what cannot be read nothing is known.
+        let (kind, framing, skipped) =
+            looked.map_err(|error| stream.take_stopped().map_or(error, cannot_read))?;
         stream.skip(skipped);
         Ok(Input {
             source: ByteSource::Stream(StreamSource::new(Box::new(stream))),
@@ -320,12 +324,13 @@ impl Input {
         if let ByteSource::Mapped(_) = source {
             return Ok(Input { origin, source });
         }
-        let cannot_write = |e| Error::io("cannot write a temporary file", e).in_file(&origin.name);
-        let mut file = tempfile::tempfile().map_err(cannot_write)?;
+        let in_file = |error: Error| error.in_file(&origin.name);
+        let mut file = temporary::file().map_err(in_file)?;
         let mut offset = origin.base_offset;
         loop {
             let data = source.data();
-            file.write_all(data).map_err(cannot_write)?;
+            file.write_all(data)
+                .map_err(|e| in_file(temporary::cannot_write(e)))?;
             let taken = data.len();
             source.consume(taken);
             offset += taken as u64;
@@ -461,13 +466,14 @@ impl Origin {
     }
 
     /// Completes an error from reading this input: with its name, as damage of an archive
-    /// rather than of the system, and as `input_changed` if the file did change.
+    /// rather than of the system, and as `input_changed` if the file did change, whatever seems
+    /// to be wrong with what was read.
     #[must_use]
     pub fn explain(&self, error: Error) -> Error {
         let error = compress::explain(error);
         let changed = match error.fault() {
-            Fault::Input => self.check_unchanged().err(),
-            _ => None,
+            Fault::Input | Fault::Unsupported | Fault::Limit => self.check_unchanged().err(),
+            Fault::Usage | Fault::Io | Fault::Internal => None,
         };
         let error = match (changed, error.offset()) {
             (Some(changed), Some(offset)) => changed.at_offset(offset),
@@ -525,6 +531,20 @@ impl Origin {
             _ => AfterRdb::Trailing { offset },
         })
     }
+}
+
+/// Whether a file says that it is empty and is not, as those of `/proc`: it can only be read.
+fn says_nothing_of_its_length(file: &mut File) -> Result<bool> {
+    let mut look = || {
+        if file.metadata()?.len() > 0 {
+            return Ok(false);
+        }
+        let has_bytes = file.read(&mut [0])? > 0;
+        file.rewind()?;
+        Ok(has_bytes)
+    };
+    let has_bytes: io::Result<bool> = look();
+    has_bytes.map_err(|e| Error::io("cannot read", e).at_offset(0))
 }
 
 /// Fills the window until it holds `n` bytes or all there are.

@@ -75,6 +75,11 @@ impl<R: Read> Peeked<R> {
         &self.head[self.at..]
     }
 
+    /// What stopped the look after some bytes.
+    pub(super) fn take_stopped(&mut self) -> Option<io::Error> {
+        self.stopped.take()
+    }
+
     /// Forgets bytes of the head.
     pub(super) fn skip(&mut self, n: usize) {
         self.at = self.head.len().min(self.at + n);
