@@ -1,13 +1,14 @@
 //! `convert --to rdb`, `aof` and `aof-dir`, and `rewrite`: a dataset for a release.
 
 use std::cell::RefCell;
-use std::io::Seek as _;
+use std::io::{self, Seek as _};
+use std::path::Path;
 use std::time::Instant;
 
 use rdbkit::aof::AofSet;
 use rdbkit::bytes::file_id::FileId;
-use rdbkit::bytes::sink::{OutputFile, OutputOptions};
 use rdbkit::bytes::source::Source as _;
+use rdbkit::bytes::temporary;
 use rdbkit::error::{Error, ErrorKind, Result};
 use rdbkit::input::{ByteSource, Input, Kind, OpenOptions, Origin, Purpose};
 use rdbkit::model::loss::Note;
@@ -29,6 +30,7 @@ use rdbkit::report::table::grouped;
 use super::convert::check_end;
 use super::destination::Destination;
 use super::in_place;
+use super::report_file::ReportFile;
 use crate::cli::args::{ArrayAs, ConvertArgs, Encoding, Format, YesNo};
 use crate::cli::exit::Exit;
 use crate::cli::open::{self, Opened};
@@ -78,7 +80,8 @@ pub(super) fn run(
     if format == Format::Rdb && args.rdb.preamble.is_some() {
         return Err(Error::usage("--preamble is for --to aof and aof-dir"));
     }
-    let job = Job::new(args, format, pipeline, printer)?;
+    let mut job = Job::new(args, format, pipeline, printer)?;
+    job.open_report()?;
     match args.input_args.open(expanded)? {
         Opened::Records(input) => job.records(input),
         Opened::Log(log) => job.log(&log),
@@ -118,6 +121,7 @@ pub(super) struct Job<'a> {
     /// The report is part of one about several logs.
     pub(super) is_one_of_several: bool,
     reported: RefCell<Vec<u8>>,
+    report_file: ReportFile,
 }
 
 /// How a job ends if the output can be completed.
@@ -154,11 +158,22 @@ impl<'a> Job<'a> {
             reports: false,
             is_one_of_several: false,
             reported: RefCell::default(),
+            report_file: ReportFile::default(),
         })
     }
 }
 
 impl Job<'_> {
+    /// Opens the file of the report: before the work, so that it is not done in vain.
+    pub(super) fn open_report(&mut self) -> Result<()> {
+        let args = self.args;
+        let inputs = std::iter::once(args.input.as_str());
+        let outputs = args.output.iter().map(Path::new);
+        let path = args.rdb.report.as_deref();
+        self.report_file = ReportFile::open(path, args.force, inputs, outputs)?;
+        Ok(())
+    }
+
     /// Whether a log begins with an RDB, if that is not left to the release.
     fn preamble(&self) -> Option<bool> {
         let wanted = self.args.rdb.preamble.map(|wanted| wanted == YesNo::Yes);
@@ -254,6 +269,8 @@ impl Job<'_> {
             }
         }
         .map_err(|error| origin.explain(error))?;
+        // Of a file that changes nothing is known, not even what would be lost.
+        origin.check_unchanged()?;
         if let Some(refused) = self.judge(&name, options, &survey)? {
             return Ok(refused);
         }
@@ -302,6 +319,7 @@ impl Job<'_> {
         let (_, written, survey) =
             written.map_err(|error| explain(error, &origin, &output_name))?;
         drop(progress);
+        origin.check_unchanged()?;
         if let Some(refused) = self.judge(&name, options, &survey)? {
             return Ok(refused);
         }
@@ -316,12 +334,19 @@ impl Job<'_> {
         let file_id = origin.file_id();
         let header = header_of_json(text.data()).map_err(|error| origin.explain(error))?;
         let named = header.as_ref().and_then(|header| header.flavor.as_deref());
-        let cannot_write = |e| Error::io("cannot write a temporary file", e).in_file(origin.name());
-        let file = tempfile::tempfile().map_err(cannot_write)?;
-        let mut file = rdb_of_json(text.data(), file)
-            .map_err(|error| explain(error, &origin, "a temporary file"))?;
+        let in_file = |error: Error| error.in_file(origin.name());
+        let file = temporary::file().map_err(in_file)?;
+        let mut file = rdb_of_json(text.data(), file).map_err(|error| match error.io_error() {
+            Some(source) if is_of_output(&error) => {
+                let same = |code| io::Error::from_raw_os_error(code);
+                let source = source.raw_os_error().map_or(source.kind().into(), same);
+                in_file(temporary::cannot_write(source))
+            }
+            _ => origin.explain(error),
+        })?;
         origin.check_unchanged()?;
-        file.rewind().map_err(cannot_write)?;
+        file.rewind()
+            .map_err(|e| in_file(temporary::cannot_write(e)))?;
         let options = OpenOptions::new().as_kind(Kind::Rdb);
         let interim = Input::from_reader(origin.name(), file, &options)?.spooled()?;
         let (interim_origin, rdb) = interim.into_parts();
@@ -629,8 +654,7 @@ impl Job<'_> {
 
     /// Writes the report, if one is wanted.
     fn report(&self, name: &str, target: &Target, survey: &Survey, summary: Object) -> Result<()> {
-        let path = self.args.rdb.report.as_deref();
-        if path.is_none() && !self.reports {
+        if !(self.report_file.is_wanted() || self.reports || self.is_one_of_several) {
             return Ok(());
         }
         let start = || match self.is_one_of_several {
@@ -666,26 +690,13 @@ impl Job<'_> {
             return Ok(());
         }
         text.extend(lines::line("summary", summary));
-        deliver(&text, self.reports, path, self.args.force)
+        self.report_file.deliver(&text, self.reports)
     }
 
     /// The report, of one of several logs.
     pub(super) fn take_report(&self) -> Vec<u8> {
         self.reported.take()
     }
-}
-
-/// Writes a report to stdout and to a file, where each is wanted.
-pub(super) fn deliver(text: &[u8], to_stdout: bool, path: Option<&str>, force: bool) -> Result<()> {
-    if to_stdout {
-        let mut stdout = OutputFile::stdout()?;
-        stdout.put(text)?;
-        stdout.commit()?;
-    }
-    let Some(path) = path else { return Ok(()) };
-    let mut file = OutputFile::create(path, &OutputOptions::new().force(force))?;
-    file.put(text)?;
-    file.commit().map(drop)
 }
 
 /// Names the file to which an error belongs.

@@ -8,6 +8,7 @@ pub(crate) mod digest;
 pub(crate) mod docs;
 mod in_place;
 pub(crate) mod inspect;
+mod report_file;
 pub(crate) mod rewrite;
 mod rewrite_several;
 pub(crate) mod verify;

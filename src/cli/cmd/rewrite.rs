@@ -108,6 +108,9 @@ pub(super) fn one(
     job.rewrites = true;
     job.reports = args.json;
     job.is_one_of_several = is_one_of_several;
+    if !is_one_of_several {
+        job.open_report()?;
+    }
     let exit = match replaced {
         Some(replaced) => job.log_to(&log, Destination::InPlace(replaced))?,
         None => job.log(&log)?,

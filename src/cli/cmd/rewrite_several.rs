@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rdbkit::aof::layout::MANIFEST_SUFFIX;
 use rdbkit::bytes::file_id::display_path;
+use rdbkit::bytes::sink::OutputFolder;
 use rdbkit::error::{Error, Result};
 use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::report::lines::{self, Object};
 
-use super::convert_rdb::deliver;
+use super::report_file::ReportFile;
 use super::rewrite::{Place, Rewrite, one};
 use crate::cli::args::RewriteArgs;
 use crate::cli::exit::{self, Exit};
@@ -24,17 +25,14 @@ const COMPRESSED: [&str; 3] = [".gz", ".zst", ".lz4"];
 /// Rewrites them, as many at a time as there are jobs.
 pub(super) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     let targets = targets(args)?;
-    if let (Some(folder), false) = (args.output.as_deref(), args.in_place) {
-        let cannot_make = |e| Error::io("cannot make the folder", e).in_file(folder);
-        match fs::create_dir(folder) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(cannot_make(e)),
-            _ if Path::new(folder).is_dir() => {}
-            _ => {
-                let what = "is a file: several logs go to a folder";
-                return Err(Error::usage(what).in_file(folder));
-            }
-        }
-    }
+    // If nothing can be written into a new folder, it goes again.
+    let _folder = match (&args.output, args.in_place) {
+        (Some(folder), false) => Some(OutputFolder::create(folder)?),
+        _ => None,
+    };
+    let inputs = args.inputs.iter().map(String::as_str);
+    let outputs = targets.iter().filter_map(|(_, target)| target.as_deref());
+    let file = ReportFile::open(args.rdb.report.as_deref(), args.force, inputs, outputs)?;
     let rewrite = |(input, target): &(&str, Option<PathBuf>)| {
         let place = match target {
             Some(target) => Place::Named(display_path(target)),
@@ -84,7 +82,7 @@ pub(super) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> 
     let exit = rewrites
         .iter()
         .fold(Exit::Done, |exit, one| exit.or(one.exit));
-    let mut report: Vec<u8> = rewrites.iter().flat_map(|one| one.report.clone()).collect();
+    let mut text: Vec<u8> = rewrites.iter().flat_map(|one| one.report.clone()).collect();
     let of = |exit: Exit| rewrites.iter().filter(|one| one.exit == exit).count() as u64;
     let data = Object::new()
         .number("exit", exit as u8)
@@ -92,8 +90,8 @@ pub(super) fn run(args: &RewriteArgs, pipeline: Pipeline, printer: &Printer) -> 
         .number("done", of(Exit::Done))
         .number("no", of(Exit::No))
         .number("unable", of(Exit::Unable));
-    report.extend(lines::line("summary", data));
-    deliver(&report, args.json, args.rdb.report.as_deref(), args.force)?;
+    text.extend(lines::line("summary", data));
+    file.deliver(&text, args.json)?;
     Ok(exit)
 }
 
