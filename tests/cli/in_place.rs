@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::program::{demo, expect, file, folder, log, names, one_error, path_in, stderr, stdout};
 use crate::rights::{Nobody, is_root};
+use crate::util::disk::SmallDisk;
 
 const LINES: [&str; 5] = ["SELECT 0", "SET a 1", "INCR a", "SELECT 2", "RPUSH l x y"];
 
@@ -506,33 +507,6 @@ fn file_of_another_user_needs_the_word_that_no_server_runs() {
     assert_eq!(names(dir.path()), ["appendonly.aof"]);
 }
 
-/// A file system of its own, which is small.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount(kib: u32) -> Option<Self> {
-        let dir = folder();
-        let size = format!("size={kib}k");
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(dir.path())
-            .output();
-        match mount {
-            Ok(output) if output.status.success() => Some(SmallDisk(dir)),
-            failed => {
-                eprintln!("LEFT OUT: a full disk: cannot mount one: {failed:?}");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn full_disk_leaves_the_log_as_it_was() {
     let Some(disk) = SmallDisk::mount(512) else {
@@ -543,22 +517,22 @@ fn full_disk_leaves_the_log_as_it_was() {
         .collect();
     let lines: Vec<_> = lines.iter().map(String::as_str).collect();
     let (half, rest) = lines.split_at(2000);
-    let single = file(&disk.0, "single.aof", &log(half));
-    let set = set(&disk.0);
+    let single = file(disk.folder(), "single.aof", &log(half));
+    let set = set(disk.folder());
     fs::write(format!("{set}/a.1.incr.aof"), log(rest)).unwrap();
     // Something may fit; it takes more and more room.
     let mut outcomes = Vec::new();
     for round in 0..60 {
-        let free = disk.0.path().join(format!("filler{round}"));
+        let free = disk.path().join(format!("filler{round}"));
         let _ = fs::write(free, vec![1; 8 << 10]);
         for log in [&single, &set] {
-            let (before, digested) = (state(disk.0.path()), digest(log));
+            let (before, digested) = (state(disk.path()), digest(log));
             let output = crate::program::run(&["rewrite", "--in-place", log, "--preamble", "no"]);
             let is_done = output.status.success();
             if !is_done {
                 assert_eq!(output.status.code(), Some(2));
                 one_error(&output, &["No space left"]);
-                assert_eq!(state(disk.0.path()), before);
+                assert_eq!(state(disk.path()), before);
             }
             assert_eq!(digest(log), digested);
             outcomes.push(is_done);

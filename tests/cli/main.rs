@@ -11,7 +11,6 @@ mod in_place;
 mod inputs;
 mod memory;
 mod outputs;
-mod program;
 mod rdb_output;
 mod reports;
 mod rewrite_several;
@@ -19,3 +18,5 @@ mod rights;
 mod scripts;
 #[path = "../util/mod.rs"]
 mod util;
+
+use util::program;

@@ -14,8 +14,10 @@
 //! | `expect.rs` | reads every key of a server over the protocol |
 //! | `compare.rs` | compares those keys with another server's, and with JSON |
 //! | `same.rs` | whether two RDBs hold the same keys |
+//! | `disk.rs` | a disk that can be full |
 //! | `filled.rs` | a full server, its file and its keys in one step |
 //! | `in_place.rs` | a log replaced where it lies |
+//! | `program.rs` | runs the program, makes files for it |
 //! | `model.rs` | a value as a client sees it, told and collected |
 //!
 //! A test over the real servers looks like this:
@@ -38,12 +40,14 @@
 pub(crate) mod asked;
 pub(crate) mod compare;
 pub(crate) mod dataset;
+pub(crate) mod disk;
 pub(crate) mod every;
 pub(crate) mod expect;
 pub(crate) mod families;
 pub(crate) mod filled;
 pub(crate) mod in_place;
 pub(crate) mod model;
+pub(crate) mod program;
 pub(crate) mod replayed;
 pub(crate) mod resp;
 pub(crate) mod rng;

@@ -9,13 +9,12 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use crate::util;
-use crate::util::in_place::{patiently, says_in_use};
+use super::in_place::{patiently, says_in_use};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_rdbkit");
 
 pub(crate) fn testdata(name: &str) -> String {
-    util::repo()
+    super::repo()
         .join("testdata")
         .join(name)
         .to_str()
