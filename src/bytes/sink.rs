@@ -443,6 +443,15 @@ fn patch(writer: &mut BufWriter<File>, offset: u64, bytes: &[u8]) -> io::Result<
 
 fn open(path: &Path, options: &OutputOptions) -> Result<Destination> {
     let cannot_open = |e| Error::io("cannot open for writing", e);
+    let open_straight = |path: &Path| {
+        let file = File::options().write(true).open(path);
+        let file = file.map_err(cannot_open)?;
+        Ok(Destination::Straight(buffered(file)))
+    };
+    // What `/dev/stdout` leads to may be a pipe, which has no name.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return open_straight(path);
+    }
     let target = resolve(path).map_err(cannot_open)?;
     let old = match fs::metadata(&target) {
         Ok(metadata) => Some(metadata),
@@ -454,11 +463,7 @@ fn open(path: &Path, options: &OutputOptions) -> Result<Destination> {
             return Err(Error::usage("is a folder"));
         }
         if !old.is_file() {
-            let file = File::options()
-                .write(true)
-                .open(&target)
-                .map_err(cannot_open)?;
-            return Ok(Destination::Straight(buffered(file)));
+            return open_straight(&target);
         }
         let id = FileId::of_path(&target).map_err(cannot_open)?;
         if options.sources.contains(&id) {
@@ -587,17 +592,24 @@ impl Temporary {
     }
 }
 
-/// Gives a new file the mode of the old one and, where the system lets us, its owner.
+/// Gives a new file the mode of the old one and, where the system lets us, its owner and group.
 fn take_over(file: &File, old: &Metadata) -> io::Result<()> {
     #[cfg(unix)]
     {
-        use std::os::unix::fs::{MetadataExt, fchown};
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
         let new = file.metadata()?;
-        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            // Only root may; the file is ours otherwise.
-            let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+        let mut mode = old.mode();
+        if new.uid() != old.uid() && fchown(file, Some(old.uid()), None).is_err() {
+            // Only root may give it away. Nobody is to run it as another than was meant.
+            mode &= !0o6000;
         }
+        if new.gid() != old.gid() && fchown(file, None, Some(old.gid())).is_err() {
+            // What its group may do was meant for another one; it may do what all may.
+            mode = mode & !0o2070 | (mode & 0o007) << 3;
+        }
+        file.set_permissions(fs::Permissions::from_mode(mode & 0o7777))
     }
+    #[cfg(not(unix))]
     file.set_permissions(old.permissions())
 }
 
