@@ -12,7 +12,7 @@
 //! A name tells nothing, and a DUMP payload cannot be told at all: it begins with a
 //! type byte. What is cut within the magic counts as what it would have become.
 
-use crate::error::ErrorKind;
+use crate::error::{Code, ErrorKind, Value};
 use crate::rdb::foreign::looks_like;
 use crate::rdb::header::HEADER_BYTES;
 
@@ -78,10 +78,46 @@ pub(super) fn tell(head: &[u8]) -> Result<Kind, ErrorKind> {
             _ => None,
         },
     };
-    told.ok_or_else(|| ErrorKind::BadMagic {
+    told.ok_or_else(|| bad_magic(head))
+}
+
+fn bad_magic(head: &[u8]) -> ErrorKind {
+    ErrorKind::BadMagic {
         found: head[..head.len().min(HEADER_BYTES)].to_vec(),
         looks_like: looks_like(head),
-    })
+    }
+}
+
+/// What is wrong with the first byte of an input of a kind that was named, so that no other has
+/// to be read; a DUMP payload may begin with any.
+pub(super) fn wrong_beginning(kind: Kind, head: &[u8]) -> Option<ErrorKind> {
+    let is_rdb = |byte: u8| matches!(byte, b'R' | b'V');
+    let first = *head.first()?;
+    match kind {
+        Kind::Rdb => (!is_rdb(first)).then(|| bad_magic(head)),
+        Kind::Aof => match first {
+            b'*' | b'#' => None,
+            _ if is_rdb(first) => None,
+            _ => Some(ErrorKind::Broken {
+                code: Code::BadResp,
+                at: None,
+                what: "first byte of a log",
+                expected: Value::Text("'*', '#' or an RDB"),
+                found: Value::Byte(first),
+            }),
+        },
+        Kind::Json => match head.trim_ascii_start().first() {
+            None | Some(b'{' | b'[') => None,
+            Some(_) if first.is_ascii_whitespace() => None,
+            Some(_) => Some(ErrorKind::BadJson {
+                line: 1,
+                column: 1,
+                expected: "a record: an object",
+                found: format!("`{}`", first.escape_ascii()).into(),
+            }),
+        },
+        Kind::Manifest | Kind::DumpPayload => None,
+    }
 }
 
 fn tell_commented(head: &[u8]) -> Option<Kind> {
@@ -110,6 +146,29 @@ fn names_a_file(line: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::error::{Code, Fault};
+
+    #[test]
+    fn first_byte_may_rule_a_kind_out() {
+        for (kind, head, is_wrong) in [
+            (Kind::Rdb, &b"REDIS0011"[..], false),
+            (Kind::Rdb, b"*1", true),
+            (Kind::Aof, b"", false),
+            (Kind::Aof, b"*1", false),
+            (Kind::Aof, b"#TS:1", false),
+            (Kind::Aof, b"VALKEY080", false),
+            (Kind::Aof, b"\0\0", true),
+            (Kind::Json, b" \n{", false),
+            (Kind::Json, b"[", false),
+            (Kind::Json, b"\0", true),
+            (Kind::DumpPayload, b"\0", false),
+        ] {
+            assert_eq!(
+                wrong_beginning(kind, head).is_some(),
+                is_wrong,
+                "{kind:?} {head:?}"
+            );
+        }
+    }
 
     #[test]
     fn kinds_are_told_by_content() {

@@ -318,12 +318,18 @@ impl Input {
     /// without a name, which is mapped.
     ///
     /// # Errors
-    /// Reading failed, or there is no room for temporary files.
-    pub fn spooled(self) -> Result<Input> {
-        let (origin, mut source) = self.into_parts();
-        if let ByteSource::Mapped(_) = source {
-            return Ok(Input { origin, source });
+    /// Reading failed, or there is no room for temporary files. The first byte is none of a log or
+    /// of JSON: then the others, which may be without end, are not read.
+    pub fn spooled(mut self) -> Result<Input> {
+        if let ByteSource::Mapped(_) = self.source {
+            return Ok(self);
         }
+        let kind = self.origin.kind;
+        if let Some(wrong) = kind::wrong_beginning(kind, self.peek()?) {
+            let error = Error::new(wrong).at_offset(self.origin.base_offset);
+            return Err(self.origin.explain(error));
+        }
+        let (origin, mut source) = self.into_parts();
         let in_file = |error: Error| error.in_file(&origin.name);
         let mut file = temporary::file().map_err(in_file)?;
         let mut offset = origin.base_offset;
