@@ -26,7 +26,8 @@ pub(crate) fn tree(folder: &Path) -> Vec<Entry> {
             let inner = self::tree(&path).into_iter();
             tree.extend(inner.map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
         } else {
-            tree.push((name, fs::read(path).unwrap()));
+            // A link may lead nowhere.
+            tree.push((name, fs::read(path).unwrap_or_default()));
         }
     }
     tree
