@@ -128,3 +128,57 @@ impl Teller<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::aof::resp::encode_record_into;
+    use crate::ops::aof_write::write_and_survey;
+    use crate::ops::rdb_write::{Form, WriteOptions};
+    use crate::rdb::{RdbReader, Target};
+
+    #[test]
+    fn nothing_is_left_of_a_value_whose_damage_is_found_behind_its_elements() {
+        let sound = b"\x0b\0\0\0\x01\0\x82el\x03\xff";
+        let wrong_backlen = b"\x0b\0\0\0\x01\0\x82el\x04\xff";
+        let list = [
+            b"\x12\x01l\x02\x02\x0b",
+            &sound[..],
+            b"\x02\x0b",
+            wrong_backlen,
+        ]
+        .concat();
+        let twice = b"\x02\x01s\x02\x01x\x01x";
+        let file = |damaged: &[&[u8]]| {
+            let damaged = damaged.concat();
+            let parts = [
+                b"REDIS0011\xfe\0\0\x01a\x01v",
+                &damaged[..],
+                b"\0\x01b\x01w\xff",
+            ];
+            [&parts.concat()[..], &[0; 8]].concat()
+        };
+        let written = |file: &[u8]| {
+            let mut options = WriteOptions::new(Target::named("redis-7.2").unwrap());
+            options.form = Form::Commands { now_ms: 1 };
+            options.keep_going = true;
+            let mut found = Vec::new();
+            let mut reader = RdbReader::from_slice(file);
+            let (log, written, _) =
+                write_and_survey(&mut reader, &options, Vec::new(), &mut |finding| {
+                    found.push(finding.code.as_str());
+                })
+                .unwrap();
+            (log, written.keys, written.damaged, found)
+        };
+        let mut expected = Vec::new();
+        for command in [&["SELECT", "0"][..], &["SET", "a", "v"], &["SET", "b", "w"]] {
+            encode_record_into(command, &mut expected);
+        }
+        let codes = vec!["duplicate_member", "bad_listpack"];
+        assert_eq!(
+            written(&file(&[twice, &list])),
+            (expected.clone(), 2, 2, codes)
+        );
+        assert_eq!(written(&file(&[])), (expected, 2, 0, Vec::new()));
+    }
+}
