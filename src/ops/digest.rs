@@ -8,18 +8,21 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::thread::ScopedJoinHandle;
 
-use super::export::export_record;
+use super::export::{export_keyed, key_head};
 use super::export_store::export_entry;
+use super::listener::Listener;
 use super::pipeline::{Pipe, Pipeline, Work};
-use super::rdb_ledger::{KeyMarker, refuse_duplicates};
+use super::rdb_ledger::{KeyMarker, Part as Ledger, refuse_duplicates};
+use super::value_checks::ValueChecks;
 use crate::bytes::Text;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::keyset::KeySet;
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
 use crate::num::{Flavor, digest_score_text};
 use crate::rdb::{Dialect, Family, Item, RdbString, Record, Scratch};
+use crate::report::Level;
 use crate::store::digest::{Digest, KeyDigest, SILENT_MODULES, TotalDigest, Type};
 use crate::store::{Entry, Store};
 
@@ -91,8 +94,8 @@ pub struct PerKey<'k> {
 /// the file. `wants` may use the buffer.
 ///
 /// # Errors
-/// A broken frame or value, a checksum that differs, a key that stands twice (servers refuse
-/// such a file), or what the closures return.
+/// A broken frame, a value or a key standing twice that servers refuse, a checksum that
+/// differs, or what the closures return.
 pub fn digest_rdb(
     reader: &mut impl Pipe,
     options: DigestOptions,
@@ -109,6 +112,8 @@ pub fn digest_rdb(
         marker: &marker,
         head: Head::default(),
         part: Part::new(options),
+        checks: ValueChecks::for_any_loader(false),
+        found: Ledger::default(),
         scratch: Scratch::new(),
         key_scratch: Vec::new(),
     };
@@ -162,6 +167,9 @@ struct Digester<'w, F> {
     marker: &'w KeyMarker,
     head: Head,
     part: Part,
+    checks: ValueChecks,
+    /// What was found in the value in hand.
+    found: Ledger,
     scratch: Scratch,
     key_scratch: Vec<u8>,
 }
@@ -207,13 +215,22 @@ impl<F: Fn(&Record<'_>, &mut Vec<u8>) -> Result<bool>> Work for Digester<'_, F> 
             let own = || flavor_of(self.head.dialect, server().as_deref());
             sums.begin(self.options.flavor.or_else(own));
         }
-        export_record(
-            record,
-            &mut self.scratch,
-            &mut self.key_scratch,
-            &mut sums.sink,
-        )?;
         let key = record.key_bytes(&mut self.key_scratch)?;
+        sums.sink.begin_key(&key_head(record, key, None, None));
+        self.checks
+            .check_and_tell(record, key, &mut sums.sink, &mut self.found);
+        let findings = self.found.drain_findings();
+        if findings.filter(|f| f.level == Level::Error).count() > 0 {
+            // What cannot be read says what it is; of the others, such as a member that
+            // stands twice, there is more than one place to name.
+            let read = export_keyed(record, key, &mut self.scratch, &mut sums.sink);
+            return Err(read.err().unwrap_or_else(|| {
+                let what = "a value that servers refuse; verify says why";
+                Error::new(ErrorKind::Damaged { what })
+                    .at_offset(record.offset)
+                    .in_key(record.db, key)
+            }));
+        }
         marks.push(self.marker.mark(record, key));
         sums.add(record.db, key, &mut |PerKey { db, key, digest }| {
             let start = names.len();
@@ -469,6 +486,8 @@ impl DigestSink {
         }
     }
 }
+
+impl Listener for DigestSink {}
 
 impl ValueSink for DigestSink {
     fn wants_score_order(&self) -> bool {

@@ -138,7 +138,13 @@ fn snapshots() -> Vec<Hostile> {
                 ]
                 .concat(),
             ),
-            ends: &[(VERIFY, 1), (INSPECT, 0), (TO_AOF, 1), (TO_RDB, 1)],
+            ends: &[
+                (VERIFY, 1),
+                (INSPECT, 0),
+                (TO_AOF, 1),
+                (TO_RDB, 1),
+                (DIGEST, 1),
+            ],
         },
         Hostile {
             name: "aux.rdb",
