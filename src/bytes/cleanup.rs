@@ -40,6 +40,11 @@ pub(super) fn enable() {
     ENABLED.store(true, Ordering::SeqCst);
 }
 
+/// Whether there is a handler.
+pub(super) fn is_enabled() -> bool {
+    ENABLED.load(Ordering::SeqCst)
+}
+
 /// Passes on the path of every registered file, as a C string. Async-signal-safe if `f` is.
 #[cfg(all(unix, feature = "cli"))]
 pub(super) fn for_each_file(f: impl FnMut(*const c_char)) {
@@ -89,7 +94,7 @@ pub(crate) fn register_folder(path: &Path) -> Doomed {
 }
 
 fn register_in(first: &'static Block, path: &Path) -> Doomed {
-    if !ENABLED.load(Ordering::SeqCst) {
+    if !is_enabled() {
         return Doomed(None);
     }
     let Some(path) = c_path(path) else {

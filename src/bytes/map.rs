@@ -27,10 +27,13 @@ use std::fs::File;
 use std::io;
 
 use super::file_id::FileStamp;
+use super::mapped::{self, Named};
 use crate::error::{Error, Result};
 
 /// A whole file, readable as one slice.
 pub struct Map {
+    // Goes before the addresses do.
+    named: Option<Named>,
     /// Absent for an empty file, which cannot be mapped everywhere.
     mapped: Option<memmap2::Mmap>,
     file: File,
@@ -61,10 +64,23 @@ impl Map {
             }
         };
         Ok(Map {
+            named: None,
             mapped,
             file,
             stamp,
         })
+    }
+
+    /// Gives the file a name, by which [`install_fault_handler`]'s handler tells of it.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Map {
+        let bytes = self.bytes().as_ptr_range();
+        #[cfg(unix)]
+        let file = std::os::fd::AsRawFd::as_raw_fd(&self.file);
+        #[cfg(not(unix))]
+        let file = -1;
+        self.named = mapped::register(bytes.start as usize..bytes.end as usize, name, file);
+        self
     }
 
     /// All bytes, as many as the file had when it was opened.
@@ -179,13 +195,16 @@ pub fn abandon(exit: i32) -> ! {
 
 #[cfg(all(unix, feature = "cli"))]
 mod handler {
+    use std::ffi::CStr;
     use std::io;
     use std::mem::MaybeUninit;
     use std::ptr::{null, null_mut};
 
     use crate::bytes::cleanup;
+    use crate::bytes::mapped::{self, Place};
 
-    const CHANGED: &[u8] = b"error: the input changed while it was read\n";
+    const CHANGED: &[u8] = b"the input changed while it was read";
+    const UNREADABLE: &[u8] = b"cannot read: input/output error";
     /// What the runtime says before it aborts: how many bytes the system refused, or that a
     /// stack has overflowed.
     const ABORTED: &[u8] = b"error: cannot go on, see above; no output file is left\n\
@@ -193,17 +212,93 @@ mod handler {
     const EXIT_UNABLE: libc::c_int = 2;
     const EXIT_INTERRUPTED: libc::c_int = 130;
 
+    type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
     /// Ends the program. Calls only what POSIX allows in a handler.
-    extern "C" fn end(signal: libc::c_int) {
+    extern "C" fn end(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
         match signal {
-            libc::SIGBUS => say(CHANGED),
+            libc::SIGBUS => {
+                // SAFETY: with SA_SIGINFO the system passes what it knows of the signal, and of
+                // this one it knows the address.
+                let address = unsafe { (*info).si_addr() } as usize;
+                tell_fault(address);
+            }
             libc::SIGABRT => say(ABORTED),
             _ => abandon(EXIT_INTERRUPTED),
         }
         abandon(EXIT_UNABLE)
     }
 
-    fn say(text: &'static [u8]) {
+    /// Says what is wrong with the file that is mapped at an address.
+    fn tell_fault(address: usize) {
+        let mut line = Line::new();
+        line.push(b"error: ");
+        match mapped::find(address) {
+            None => line.push(CHANGED),
+            Some(Place { name, file, offset }) => {
+                // SAFETY: the registry hands out C strings that are never freed.
+                line.push(unsafe { CStr::from_ptr(name) }.to_bytes());
+                line.push(b": ");
+                line.push(match is_behind_the_end(file, offset) {
+                    true => CHANGED,
+                    false => UNREADABLE,
+                });
+                line.push(b" (at 0x");
+                line.push_hex(offset);
+                line.push(b")");
+            }
+        }
+        line.end();
+    }
+
+    /// Whether a file is shorter than that by now; else the disk is at fault.
+    pub(super) fn is_behind_the_end(file: libc::c_int, offset: usize) -> bool {
+        let mut status = MaybeUninit::<libc::stat>::zeroed();
+        // SAFETY: fstat is async-signal-safe, and the answer goes to memory of its type.
+        let is_known = unsafe { libc::fstat(file, status.as_mut_ptr()) } == 0;
+        // SAFETY: zeroed is valid, and fstat has filled it.
+        let len = unsafe { status.assume_init() }.st_size;
+        !is_known || u64::try_from(len).is_ok_and(|len| len <= offset as u64)
+    }
+
+    /// A line that is put together without allocating; what does not fit is left out.
+    struct Line {
+        text: [u8; 1024],
+        len: usize,
+    }
+
+    impl Line {
+        fn new() -> Line {
+            Line {
+                text: [0; 1024],
+                len: 0,
+            }
+        }
+
+        fn push(&mut self, bytes: &[u8]) {
+            // The last place is that of the line's end.
+            let last = self.text.len() - 1;
+            for (place, byte) in self.text[self.len..last].iter_mut().zip(bytes) {
+                *place = *byte;
+                self.len += 1;
+            }
+        }
+
+        fn push_hex(&mut self, number: usize) {
+            let digits = usize::BITS - (number | 1).leading_zeros();
+            for digit in (0..digits.div_ceil(4)).rev() {
+                let nibble = number >> (4 * digit) & 0xf;
+                self.push(&[b"0123456789abcdef"[nibble]]);
+            }
+        }
+
+        fn end(mut self) {
+            self.text[self.len] = b'\n';
+            say(&self.text[..=self.len]);
+        }
+    }
+
+    fn say(text: &[u8]) {
         // SAFETY: the buffer is of that length; write is async-signal-safe.
         unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
     }
@@ -228,10 +323,7 @@ mod handler {
         for &signal in signals {
             let is_fault = matches!(signal, libc::SIGBUS | libc::SIGABRT);
             if is_fault || !is_ignored(signal)? {
-                set(
-                    signal,
-                    end as extern "C" fn(libc::c_int) as libc::sighandler_t,
-                )?;
+                set(signal, end as Handler as libc::sighandler_t)?;
             }
         }
         Ok(())
@@ -248,7 +340,7 @@ mod handler {
         let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
         action.sa_sigaction = handler;
         // The runtime gives threads an alternate stack; a fault may come with none left.
-        action.sa_flags = libc::SA_ONSTACK;
+        action.sa_flags = libc::SA_ONSTACK | libc::SA_SIGINFO;
         // SAFETY: the mask is a valid signal set to fill.
         unsafe { libc::sigfillset(&mut action.sa_mask) };
         // SAFETY: the action is complete, and its handler is async-signal-safe.
@@ -301,6 +393,19 @@ mod tests {
         let map = Map::new(temp.reopen().unwrap()).unwrap();
         assert_eq!(map.bytes(), b"");
         map.release(0..0);
+    }
+
+    #[cfg(all(unix, feature = "cli"))]
+    #[test]
+    fn fault_is_behind_the_end_or_the_disks() {
+        use std::os::fd::AsRawFd as _;
+        let mut temp = tempfile::NamedTempFile::new().unwrap();
+        temp.write_all(&[1; 5000]).unwrap();
+        let file = temp.as_file().as_raw_fd();
+        assert!(!handler::is_behind_the_end(file, 4999));
+        assert!(handler::is_behind_the_end(file, 5000));
+        temp.as_file().set_len(0).unwrap();
+        assert!(handler::is_behind_the_end(file, 0));
     }
 
     /// Tests that need a process of their own run this binary again, for one ignored test.

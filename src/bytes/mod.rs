@@ -10,6 +10,7 @@ pub mod file_id;
 pub mod lease;
 pub mod lzf;
 pub mod map;
+mod mapped;
 pub mod sink;
 pub mod source;
 pub(crate) mod spool;

@@ -198,6 +198,7 @@ impl Input {
         };
         if options.map && !says_nothing_of_its_length(&mut file)? {
             let map = Map::new(file).map_err(|e| Error::io("cannot map", e))?;
+            let map = map.named(&name);
             let head = &map.bytes()[..map.bytes().len().min(PEEK_BYTES)];
             if compression_of(head, options).is_none() {
                 let (kind, framing, skipped) = look(head, options)?;
@@ -348,6 +349,7 @@ impl Input {
                 .map_err(|e| origin.explain(Error::io("cannot read", e).at_offset(offset)))?;
         }
         let map = Map::new(file).map_err(|e| Error::io("cannot map a temporary file", e))?;
+        let map = map.named("a temporary file");
         let source = ByteSource::Mapped(MappedSource::new(Arc::new(map), 0, Arc::default()));
         Ok(Input { origin, source })
     }

@@ -264,8 +264,7 @@ fn fault_of_a_mapped_file_says_so_and_is_no_crash() {
     assert_eq!(stdout(&output), "");
     assert_eq!(names(dir.path()), ["in.rdb"]);
     let talk = stderr(&output);
-    assert!(
-        talk.starts_with("error: ") && talk.contains("input changed while it was read"),
-        "{talk}"
-    );
+    let start = format!("error: {path}: the input changed while it was read (at 0x");
+    assert!(talk.starts_with(&start) && talk.ends_with(")\n"), "{talk}");
+    assert_eq!(talk.lines().count(), 1, "{talk}");
 }
