@@ -40,6 +40,9 @@ pub const KEPT_BYTES: usize = 1 << 20;
 /// What a buffer of many values keeps for the next, in bytes.
 pub const KEPT_BATCH_BYTES: usize = 4 << 20;
 
+/// Bytes of what `verify` says of one input; more go to a temporary file until its turn comes.
+pub const FINDINGS_BYTES: usize = 256 << 10;
+
 /// Keys standing twice that are listed; the others are counted.
 pub const LISTED_DUPLICATES: usize = 100_000;
 

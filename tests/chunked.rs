@@ -4,7 +4,6 @@ mod util;
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 
 use rdbkit::error::Result;
 use rdbkit::json::native::{Arrangement, NativeWriter};
@@ -36,17 +35,6 @@ impl Read for Trickle<'_> {
         buffer[..len].copy_from_slice(now);
         self.bytes = later;
         Ok(len)
-    }
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rdb") {
-            found.push(path);
-        }
     }
 }
 
@@ -83,8 +71,7 @@ fn findings(mut reader: impl Pipe) -> Vec<String> {
 
 #[test]
 fn bytes_that_trickle_in_read_as_those_in_memory() {
-    let mut fixtures = Vec::new();
-    files(&util::repo().join("testdata"), &mut fixtures);
+    let fixtures = util::fixtures(&["rdb"]);
     assert!(fixtures.len() > 600);
     for seed in rng::seeds(11, 1) {
         for path in &fixtures {

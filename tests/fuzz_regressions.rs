@@ -2,13 +2,12 @@
 
 #![expect(
     clippy::duplicate_mod,
-    reason = "the targets have a copy of their own of util/model.rs"
+    reason = "the targets have copies of their own of two files of util"
 )]
 
 mod util;
 
 use std::fs;
-use std::path::Path;
 
 #[path = "../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library of its own in fuzz/")]
@@ -86,8 +85,8 @@ fn readers_hold_on_mutated_fixtures() {
     ];
     for seed in rng::seeds(32, 1) {
         for folder in fixtures {
-            let mut files = Vec::new();
-            collect(&util::repo().join("testdata").join(folder), &mut files);
+            let mut files = util::fixtures(&["rdb"]);
+            files.retain(|path| path.parent().is_some_and(|parent| parent.ends_with(folder)));
             assert!(files.len() > 5, "{folder}");
             let mut rng = Rng::new(seed).fork(folder);
             for path in &files {
@@ -110,18 +109,6 @@ fn readers_hold_on_mutated_fixtures() {
             }
         }
     }
-}
-
-fn collect(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rdb") {
-            found.push(path);
-        }
-    }
-    found.sort();
 }
 
 /// A dictionary's line for these bytes.

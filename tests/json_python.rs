@@ -7,7 +7,6 @@
 mod util;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rdbkit::json::Document;
@@ -71,17 +70,6 @@ print("%d documents" % documents)
 sys.exit(failures != 0)
 "#;
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rdb") {
-            found.push(path);
-        }
-    }
-}
-
 /// The whole document, or nothing where the file is damaged.
 fn document(bytes: &[u8], mut writer: impl Document, with_header: bool) -> Option<(Vec<u8>, u64)> {
     let reader = || RdbReader::from_slice(bytes).checksum(ChecksumMode::Skip);
@@ -125,9 +113,7 @@ fn python_reads_every_shape_of_every_fixture() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut list = String::new();
-    let mut fixtures = Vec::new();
-    files(&util::repo().join("testdata"), &mut fixtures);
-    fixtures.sort();
+    let fixtures = util::fixtures(&["rdb"]);
     let native = NativeWriter::new;
     for (number, path) in fixtures.iter().enumerate() {
         let bytes = fs::read(path).unwrap();

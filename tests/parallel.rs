@@ -4,77 +4,17 @@ mod util;
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::Path;
 
 use rdbkit::bytes::crc64::crc64;
 use rdbkit::bytes::source::Source;
-use rdbkit::error::{Error, Result};
-use rdbkit::json::Document;
 use rdbkit::json::librdb::LibrdbWriter;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::json::rdbtools::RdbtoolsWriter;
-use rdbkit::ops::convert::{Conversion, ConvertOptions, convert_rdb};
 use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
 use rdbkit::rdb::{ChecksumMode, RdbReader};
+use util::recorded::converted;
 use util::rng::{self, Rng};
-
-/// Everything that a conversion does to the world, in order.
-struct Recorded<D> {
-    document: D,
-    text: Vec<u8>,
-    damages: Vec<String>,
-}
-
-impl<D: Document + Send> Conversion for Recorded<D> {
-    type Document = D;
-
-    fn document(&mut self) -> &mut D {
-        &mut self.document
-    }
-
-    fn progress(&mut self) -> Result<()> {
-        self.text.append(self.document.text());
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.progress()
-    }
-
-    fn damaged(&mut self, error: Error) {
-        self.damages.push(error.to_string());
-    }
-}
-
-fn converted<S: Source + Send, D: Document + Send>(
-    source: S,
-    document: D,
-    keep_going: bool,
-    pipeline: Pipeline,
-) -> String {
-    let mut conversion = Recorded {
-        document,
-        text: Vec::new(),
-        damages: Vec::new(),
-    };
-    let options = ConvertOptions {
-        keep_going,
-        pipeline,
-        ..ConvertOptions::default()
-    };
-    let mut reader = RdbReader::new(source).checksum(match keep_going {
-        true => ChecksumMode::Report,
-        false => ChecksumMode::Require,
-    });
-    let outcome = convert_rdb(&mut reader, &options, &mut conversion);
-    if outcome.is_ok() {
-        conversion.document.finish();
-    }
-    conversion.text.append(conversion.document.text());
-    let text = conversion.text.escape_ascii();
-    format!("{text}\n{:?}\n{outcome:?}", conversion.damages)
-}
 
 fn verified<S: Source + Send>(source: S, pipeline: Pipeline) -> String {
     let mut findings = Vec::new();
@@ -133,19 +73,7 @@ fn check(label: &str, file: &[u8], batches: &[usize]) {
 
 #[test]
 fn every_fixture_is_told_alike_by_any_number_of_threads() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
-    let mut files = Vec::new();
-    let mut folders = vec![folder];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rdb") {
-                files.push(path);
-            }
-        }
-    }
+    let files = util::fixtures(&["rdb"]);
     assert!(!files.is_empty());
     for path in files {
         let file = fs::read(&path).unwrap();

@@ -6,6 +6,8 @@
 mod draw;
 #[path = "../../tests/util/model.rs"]
 mod model;
+#[path = "../../tests/util/recorded.rs"]
+mod recorded;
 
 pub mod aof_read;
 pub mod dump_payload;

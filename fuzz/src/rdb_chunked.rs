@@ -4,12 +4,10 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
 use rdbkit::bytes::source::{SliceSource, Source, StreamSource};
-use rdbkit::error::{Error, Result};
-use rdbkit::json::Document;
 use rdbkit::json::native::{Arrangement, NativeWriter};
-use rdbkit::ops::convert::{Conversion, ConvertOptions, convert_rdb};
 use rdbkit::ops::pipeline::Pipeline;
-use rdbkit::rdb::{ChecksumMode, RdbReader};
+
+use super::recorded::converted;
 
 /// Hands out a few bytes at a time.
 struct Trickle<'a> {
@@ -32,53 +30,9 @@ impl Read for Trickle<'_> {
     }
 }
 
-/// Everything that a conversion does to the world.
-struct Recorded {
-    document: NativeWriter,
-    text: Vec<u8>,
-    /// Told when they are found, which is before the text of their batch is.
-    damages: Vec<u8>,
-}
-
-impl Conversion for Recorded {
-    type Document = NativeWriter;
-
-    fn document(&mut self) -> &mut NativeWriter {
-        &mut self.document
-    }
-
-    fn progress(&mut self) -> Result<()> {
-        self.text.append(self.document.text());
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.progress()
-    }
-
-    fn damaged(&mut self, error: Error) {
-        self.damages.extend(format!("{error}\n").into_bytes());
-    }
-}
-
-fn told<S: Source + Send>(source: S, pipeline: Pipeline) -> Vec<u8> {
-    let mut conversion = Recorded {
-        document: NativeWriter::new(Arrangement::Lines),
-        text: Vec::new(),
-        damages: Vec::new(),
-    };
-    let options = ConvertOptions {
-        keep_going: true,
-        pipeline: pipeline.memory_bytes(1 << 20),
-        ..ConvertOptions::default()
-    };
-    let mut reader = RdbReader::new(source).checksum(ChecksumMode::Report);
-    let outcome = convert_rdb(&mut reader, &options, &mut conversion);
-    conversion.document.finish();
-    conversion.text.append(conversion.document.text());
-    conversion.text.append(&mut conversion.damages);
-    conversion.text.extend(format!("{outcome:?}").into_bytes());
-    conversion.text
+fn told<S: Source + Send>(source: S, pipeline: Pipeline) -> String {
+    let lines = NativeWriter::new(Arrangement::Lines);
+    converted(source, lines, true, pipeline.memory_bytes(1 << 20))
 }
 
 /// Takes any bytes; panics where that does not hold.
@@ -91,13 +45,8 @@ pub fn run(bytes: &[u8]) {
         bytes,
         seed: seed.into(),
     };
-    let same = |other: Vec<u8>, how: &str| {
-        assert!(
-            whole == other,
-            "{how}: {} is not {}",
-            other.escape_ascii(),
-            whole.escape_ascii()
-        );
+    let same = |other: String, how: &str| {
+        assert!(whole == other, "{how}: {other} is not {whole}");
     };
     same(
         told(StreamSource::new(trickle()), Pipeline::default()),

@@ -62,6 +62,16 @@ pub(crate) struct Global {
     pub(crate) max_memory: Option<u64>,
 }
 
+impl VerifyArgs {
+    /// How the report is written.
+    pub(crate) fn format(&self) -> ReportFormat {
+        match self.json {
+            true => ReportFormat::Json,
+            false => self.format,
+        }
+    }
+}
+
 impl Global {
     /// How a file is divided among threads.
     pub(crate) fn pipeline(&self) -> Pipeline {

@@ -7,6 +7,7 @@ mod args;
 mod cmd;
 mod exit;
 mod filter;
+mod findings;
 mod memory;
 mod open;
 mod printer;

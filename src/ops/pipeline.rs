@@ -121,6 +121,12 @@ pub trait Work {
         false
     }
 
+    /// Bytes that an output takes beside what its batch is known to become: findings, above all,
+    /// of which a record of ten bytes can have some. They count as bytes in flight.
+    fn extra_bytes(_output: &Self::Output) -> usize {
+        0
+    }
+
     /// Hands out what was made since the last call; `used` has been emitted and can be filled again.
     fn take(&mut self, used: Option<Self::Output>) -> Self::Output;
 }
@@ -354,6 +360,7 @@ struct Done<W: Work> {
     outcome: Result<()>,
     crc: u64,
     bytes: usize,
+    extra_bytes: usize,
 }
 
 /// What a thread can do next.
@@ -391,7 +398,7 @@ impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
                 Task::Emit(mut done) => {
                     emit(&mut done)?;
                     let mut state = self.lock();
-                    state.in_flight_bytes -= done.bytes;
+                    state.in_flight_bytes -= done.bytes + done.extra_bytes;
                     state.used.push(done.output);
                     drop(state);
                     self.changed.notify_all();
@@ -434,8 +441,10 @@ impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
         worker.begin(order.context);
         let batch = order.batch;
         let outcome = batch.visit(&mut InBatch(worker));
+        let output = worker.take(order.used);
+        let extra_bytes = W::extra_bytes(&output);
         let done = Done {
-            output: worker.take(order.used),
+            output,
             outcome,
             // The batch is still in cache.
             crc: if self.is_hashing {
@@ -444,8 +453,10 @@ impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
                 0
             },
             bytes: batch.bytes().len(),
+            extra_bytes,
         };
         let mut state = self.lock();
+        state.in_flight_bytes += extra_bytes;
         let index = order.number - state.first_number;
         state.batches[index as usize] = Some(done);
         drop(state);

@@ -96,6 +96,11 @@ struct Check {
 
 impl Work for Check {
     type Output = Part;
+
+    fn extra_bytes(part: &Part) -> usize {
+        part.bytes()
+    }
+
     /// The slot that slot info has named last.
     type Context = Option<u64>;
 

@@ -264,6 +264,13 @@ impl Part {
         self.events.push(Event::Finding(Box::new(finding)));
     }
 
+    /// About what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        /// An event that is a finding, with its message and the key's name.
+        const EVENT_BYTES: usize = 512;
+        self.events.len() * EVENT_BYTES
+    }
+
     /// Takes out the findings so far.
     pub(super) fn drain_findings(&mut self) -> impl Iterator<Item = Finding> {
         self.events.drain(..).filter_map(|event| match event {

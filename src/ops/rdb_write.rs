@@ -299,6 +299,11 @@ impl<'o> Copier<'o> {
 
 impl Work for Copier<'_> {
     type Output = Part;
+
+    fn extra_bytes(part: &Part) -> usize {
+        part.ledger.bytes()
+    }
+
     /// The database that was selected last.
     type Context = u32;
 

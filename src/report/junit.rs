@@ -2,62 +2,51 @@
 
 use super::finding::{Finding, Level};
 
-/// One input and what was found in it.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// The input's name.
-    pub name: String,
-    /// Everything found.
-    pub findings: Vec<Finding>,
-    /// Whether warnings fail the case.
-    pub strict: bool,
-}
-
-impl Case {
-    fn fails(&self, finding: &Finding) -> bool {
-        finding.level == Level::Error || self.strict
-    }
-}
-
-/// The whole document.
+/// The beginning of a document.
 #[must_use]
-pub fn document(cases: &[Case]) -> String {
-    let failures = cases
-        .iter()
-        .filter(|case| case.findings.iter().any(|finding| case.fails(finding)))
-        .count();
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    xml += &format!(
-        "<testsuites><testsuite name=\"rdbkit verify\" tests=\"{}\" failures=\"{failures}\">\n",
-        cases.len()
-    );
-    for case in cases {
-        xml += &format!(
-            "  <testcase classname=\"rdbkit\" name=\"{}\">\n",
-            escape(&case.name)
-        );
-        for finding in &case.findings {
-            if case.fails(finding) {
-                let (code, message) = (finding.code, escape(&finding.message));
-                xml += &format!(
-                    "    <failure type=\"{code}\" message=\"{message}\">{}</failure>\n",
-                    escape(&finding.to_string())
-                );
-            }
-        }
-        let warnings: Vec<_> = case
-            .findings
-            .iter()
-            .filter(|finding| !case.fails(finding))
-            .map(|finding| escape(&finding.to_string()))
-            .collect();
-        if !warnings.is_empty() {
-            xml += &format!("    <system-out>{}</system-out>\n", warnings.join("\n"));
-        }
-        xml += "  </testcase>\n";
-    }
-    xml + "</testsuite></testsuites>\n"
+pub fn head(cases: u64, failures: u64) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuites><testsuite name=\"rdbkit verify\" tests=\"{cases}\" failures=\"{failures}\">\n"
+    )
 }
+
+/// The end of a document.
+pub const END: &str = "</testsuite></testsuites>\n";
+
+/// The beginning of an input's case; failures follow, then notes.
+#[must_use]
+pub fn case(name: &str) -> String {
+    let name = escape(name);
+    format!("  <testcase classname=\"rdbkit\" name=\"{name}\">\n")
+}
+
+/// The end of a case.
+pub const END_OF_CASE: &str = "  </testcase>\n";
+
+/// Whether a finding fails its case even where warnings do not.
+#[must_use]
+pub fn is_failure(finding: &Finding) -> bool {
+    finding.level == Level::Error
+}
+
+/// What fails a case.
+#[must_use]
+pub fn failure(finding: &Finding) -> String {
+    let (code, message) = (finding.code, escape(&finding.message));
+    let text = escape(&finding.to_string());
+    format!("    <failure type=\"{code}\" message=\"{message}\">{text}</failure>\n")
+}
+
+/// What does not fail a case; the first one begins a list that [`END_OF_NOTES`] ends.
+#[must_use]
+pub fn note(finding: &Finding, is_first: bool) -> String {
+    let begin = if is_first { "    <system-out>" } else { "\n" };
+    format!("{begin}{}", escape(&finding.to_string()))
+}
+
+/// Ends the list of notes.
+pub const END_OF_NOTES: &str = "</system-out>\n";
 
 /// Escapes text for XML; characters that XML cannot hold at all become a replacement.
 fn escape(text: &str) -> String {
@@ -88,12 +77,9 @@ mod tests {
             computed: 2,
         })
         .in_key(0, b"<\"&\x01>");
-        let findings = vec![Finding::of_error(&error, Level::Error)];
-        let xml = document(&[Case {
-            name: "a&b.rdb".into(),
-            findings,
-            strict: false,
-        }]);
+        let finding = Finding::of_error(&error, Level::Error);
+        assert!(is_failure(&finding));
+        let xml = head(1, 1) + &case("a&b.rdb") + &failure(&finding) + END_OF_CASE + END;
         assert!(xml.contains("failures=\"1\"") && xml.contains("name=\"a&amp;b.rdb\""));
         assert!(
             xml.contains("type=\"checksum_mismatch\"")

@@ -316,3 +316,36 @@ fn hostile_texts_end_as_documented() {
 fn hostile_logs_end_as_documented() {
     each_ends_as_it_should(logs());
 }
+
+/// What is said of very many keys waits in a temporary file.
+#[test]
+fn findings_without_end_take_no_memory() {
+    const KEYS: usize = 200_000;
+    // Nearly 100 MB of text in each format.
+    let folder = folder();
+    // The length of each value takes two bytes where one would do.
+    let keys = numbered(KEYS, |n| format!("\0\x07k{n:06}\x40\x01v").into_bytes());
+    let bytes = snapshot(&[b"\xfe\x00".as_slice(), &keys].concat());
+    let path = file(&folder, "odd.rdb", &bytes);
+    // Those of the keys, and that there is no checksum.
+    let formats = [
+        ("text", "warning: ", KEYS + 1),
+        ("json", "\"finding\"", KEYS + 1),
+        ("junit", "not_canonical", KEYS),
+    ];
+    for (format, word, count) in formats {
+        let args = [
+            "verify",
+            "--format",
+            format,
+            &path,
+            &path,
+            "--max-memory",
+            "80M",
+        ];
+        let output = within_kib(128 << 10, &args);
+        exited(&output, 0, format);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.matches(word).count(), 2 * count, "{format}");
+    }
+}

@@ -19,6 +19,7 @@
 //! | `in_place.rs` | a log replaced where it lies |
 //! | `program.rs` | runs the program, makes files for it |
 //! | `model.rs` | a value as a client sees it, told and collected |
+//! | `recorded.rs` | everything that a conversion does to the world |
 //!
 //! A test over the real servers looks like this:
 //!
@@ -48,6 +49,7 @@ pub(crate) mod filled;
 pub(crate) mod in_place;
 pub(crate) mod model;
 pub(crate) mod program;
+pub(crate) mod recorded;
 pub(crate) mod replayed;
 pub(crate) mod resp;
 pub(crate) mod rng;
@@ -56,9 +58,33 @@ pub(crate) mod scripts;
 pub(crate) mod server;
 pub(crate) mod writes;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The folder of the repository.
 pub(crate) fn repo() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files of `testdata`, and of the folders in it, that end with one of these, sorted.
+pub(crate) fn fixtures(extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    files_below(&repo().join("testdata"), &mut found);
+    found.retain(|path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extensions.contains(&extension.unwrap_or_default())
+    });
+    found.sort();
+    found
+}
+
+/// All files in a folder and the folders in it.
+pub(crate) fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files_below(&path, found),
+            false => found.push(path),
+        }
+    }
 }

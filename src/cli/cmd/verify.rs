@@ -1,8 +1,10 @@
 //! `verify`: findings on stdout, the verdict in the exit code.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
 use rdbkit::bytes::file_id::display_path;
 use rdbkit::error::{Error, Result};
 use rdbkit::input::{Expanded, Purpose};
@@ -14,6 +16,7 @@ use rdbkit::report::{Finding, Level, Tally, Verdict, junit};
 
 use crate::cli::args::{ReportFormat, VerifyArgs};
 use crate::cli::exit::Exit;
+use crate::cli::findings::{Findings, Text};
 use crate::cli::open::{self, Opened};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
@@ -29,48 +32,93 @@ pub(crate) fn run(args: &VerifyArgs, pipeline: Pipeline, printer: &Printer) -> R
                 inputs.extend(expansion.inputs);
             }
             // One input that cannot be looked at must not hide what is wrong with the others.
-            Err(error) => report.input(&Checked::unable(spec, &error))?,
+            Err(error) => report.input(Checked::unable(args, spec, &error))?,
         }
     }
-    report.is_single = args.inputs.len() == 1 && inputs.len() <= 1;
+    report.is_single &= inputs.len() <= 1;
     match inputs.as_slice() {
-        [only] => report.input(&check(args, only, pipeline, true, printer))?,
-        several => {
-            let checked: Vec<_> = rayon::ThreadPoolBuilder::new()
-                .num_threads(pipeline.jobs().get())
-                .build()
-                .map_err(|e| Error::io("cannot start threads", io::Error::other(e)))?
-                .install(|| {
-                    several
-                        .par_iter()
-                        .map(|input| check(args, input, Pipeline::default(), false, printer))
-                        .collect()
-                });
-            checked
-                .iter()
-                .try_for_each(|checked| report.input(checked))?;
-        }
+        [only] => report.input(check(args, only, pipeline, true, printer))?,
+        several => check_each(args, several, pipeline, &mut report, printer)?,
     }
     report.finish()
+}
+
+/// Checks several inputs, each on one thread, and reports them in their order.
+fn check_each(
+    args: &VerifyArgs,
+    inputs: &[Expanded],
+    pipeline: Pipeline,
+    report: &mut Report<'_>,
+    printer: &Printer,
+) -> Result<()> {
+    let reported = Mutex::new((Turns::default(), report));
+    let next = AtomicUsize::new(0);
+    let work = |_: rayon::BroadcastContext<'_>| -> Result<()> {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(input) = inputs.get(at) else {
+                return Ok(());
+            };
+            let checked = check(args, input, Pipeline::default(), false, printer);
+            let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
+            let (turns, report) = &mut *reported;
+            turns
+                .done(at, checked, |checked| report.input(checked))
+                // Nobody reads the report: there is nothing more to do.
+                .inspect_err(|_| next.store(inputs.len(), Ordering::Relaxed))?;
+        }
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(pipeline.jobs().get())
+        .build()
+        .map_err(|e| Error::io("cannot start threads", io::Error::other(e)))?
+        .broadcast(work)
+        .into_iter()
+        .collect()
+}
+
+/// Inputs that were checked before their turn came.
+#[derive(Default)]
+struct Turns {
+    next: usize,
+    waiting: BTreeMap<usize, Checked>,
+}
+
+impl Turns {
+    fn done(
+        &mut self,
+        at: usize,
+        checked: Checked,
+        mut report: impl FnMut(Checked) -> Result<()>,
+    ) -> Result<()> {
+        self.waiting.insert(at, checked);
+        while let Some(checked) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            report(checked)?;
+        }
+        Ok(())
+    }
 }
 
 /// One input and what was found in it.
 struct Checked {
     name: String,
     verified: Verified,
-    findings: Vec<Finding>,
+    findings: Findings,
 }
 
 impl Checked {
-    fn unable(name: &str, error: &Error) -> Self {
+    fn unable(args: &VerifyArgs, name: &str, error: &Error) -> Self {
         let mut finding = Finding::of_error(error, Level::Error);
         finding.place.file.get_or_insert_with(|| name.to_owned());
         let mut verified = Verified::default();
         verified.tally.add(&finding);
+        let mut findings = Findings::new(args.format(), args.strict);
+        findings.add(&finding);
         Checked {
             name: name.to_owned(),
             verified,
-            findings: vec![finding],
+            findings,
         }
     }
 }
@@ -85,16 +133,16 @@ fn check(
     let name = display_path(&input.path);
     let opened = match args.input_args.open(input) {
         Ok(opened) => opened,
-        Err(error) => return Checked::unable(&name, &error),
+        Err(error) => return Checked::unable(args, &name, &error),
     };
     printer.phase(&format!("{name}: checking"));
-    let mut findings = Vec::new();
+    let mut findings = Findings::new(args.format(), args.strict);
     let options = VerifyOptions {
         shallow: args.shallow,
         pipeline,
         ends_after: is_only,
     };
-    let mut report = |finding| findings.push(finding);
+    let mut report = |finding| findings.add(&finding);
     let verified = match opened {
         Opened::Records(input) | Opened::Json(input) => {
             let _progress = Progress::watch(printer, input.origin().progress());
@@ -102,7 +150,7 @@ fn check(
         }
         Opened::Log(log) => match args.replay.options(args.now, &log, pipeline) {
             Ok(replay) => verify_log(&log, options, &replay, &mut report),
-            Err(error) => return Checked::unable(&name, &error),
+            Err(error) => return Checked::unable(args, &name, &error),
         },
     };
     printer.phase(&format!(
@@ -117,7 +165,7 @@ fn check(
     }
 }
 
-/// Prints findings as they come and the summary last.
+/// Prints what was found in each input, and the summary last.
 struct Report<'a> {
     args: &'a VerifyArgs,
     format: ReportFormat,
@@ -126,35 +174,27 @@ struct Report<'a> {
     inputs: u64,
     skipped: usize,
     is_single: bool,
-    cases: Vec<junit::Case>,
+    /// The cases of a JUnit document, whose first line counts them.
+    cases: Text,
+    failures: u64,
 }
 
 impl<'a> Report<'a> {
     fn new(args: &'a VerifyArgs) -> Self {
         Report {
             args,
-            format: if args.json {
-                ReportFormat::Json
-            } else {
-                args.format
-            },
+            format: args.format(),
             tally: Tally::default(),
             totals: Verified::default(),
             inputs: 0,
             skipped: 0,
-            is_single: true,
-            cases: Vec::new(),
+            is_single: args.inputs.len() == 1,
+            cases: Text::new(),
+            failures: 0,
         }
     }
 
-    fn print(&self, text: &[u8]) -> Result<()> {
-        io::stdout()
-            .lock()
-            .write_all(text)
-            .map_err(|e| Error::io("cannot write to stdout", e))
-    }
-
-    fn input(&mut self, checked: &Checked) -> Result<()> {
+    fn input(&mut self, checked: Checked) -> Result<()> {
         let Checked {
             name,
             verified,
@@ -168,35 +208,24 @@ impl<'a> Report<'a> {
         let verdict = verified.tally.verdict(self.args.strict);
         match self.format {
             ReportFormat::Text => {
-                let mut text: String = findings
-                    .iter()
-                    .map(|finding| format!("{finding}\n"))
-                    .collect();
-                text += &format!("{name}: {}\n", sentence(verified, verdict));
-                self.print(text.as_bytes())
+                findings.drain(print)?;
+                print(format!("{name}: {}\n", sentence(&verified, verdict)).as_bytes())
             }
             ReportFormat::Json => {
-                let mut text: Vec<u8> = findings
-                    .iter()
-                    .flat_map(|finding| lines::line("finding", lines::finding(finding)))
-                    .collect();
+                findings.drain(print)?;
                 if self.is_single {
-                    self.totals = verified.clone();
-                } else {
-                    text.extend(lines::line(
-                        "input",
-                        summary(verified, verdict).string("file", name),
-                    ));
+                    self.totals = verified;
+                    return Ok(());
                 }
-                self.print(&text)
+                let data = summary(&verified, verdict).string("file", &name);
+                print(&lines::line("input", data))
             }
             ReportFormat::Junit => {
-                self.cases.push(junit::Case {
-                    name: name.clone(),
-                    findings: findings.clone(),
-                    strict: self.args.strict,
-                });
-                Ok(())
+                self.failures += u64::from(findings.fails());
+                let cases = &mut self.cases;
+                cases.put(junit::case(&name).as_bytes())?;
+                findings.drain(|text| cases.put(text))?;
+                cases.put(junit::END_OF_CASE.as_bytes())
             }
         }
     }
@@ -211,7 +240,7 @@ impl<'a> Report<'a> {
                     0 => String::new(),
                     n => format!(", {n} not recognised and left out"),
                 };
-                self.print(
+                print(
                     format!(
                         "{} {files} checked{skipped}: {}\n",
                         self.inputs,
@@ -225,12 +254,21 @@ impl<'a> Report<'a> {
                 let data = summary(&self.totals, verdict)
                     .number("inputs", self.inputs)
                     .number("skipped", self.skipped as u64);
-                self.print(&lines::line("summary", data))?;
+                print(&lines::line("summary", data))?;
             }
-            ReportFormat::Junit => self.print(junit::document(&self.cases).as_bytes())?,
+            ReportFormat::Junit => {
+                print(junit::head(self.inputs, self.failures).as_bytes())?;
+                self.cases.drain(print)?;
+                print(junit::END.as_bytes())?;
+            }
         }
         Ok(verdict.into())
     }
+}
+
+fn print(text: &[u8]) -> Result<()> {
+    let written = io::stdout().lock().write_all(text);
+    written.map_err(|e| Error::io("cannot write to stdout", e))
 }
 
 /// The verdict for people.
