@@ -589,6 +589,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes there")]
     fn every_cut_and_flip_is_survived() {
         let input = b"abcabcabcabdabcabcabcabdabcabdddddddddddddd".repeat(8);
         let block = compress(&input);
@@ -610,6 +611,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes there")]
     fn budget_is_kept_to_the_byte() {
         for input in [
             &b"abcdefghijklmnopqrstuvwxyz".repeat(3)[..],
@@ -628,6 +630,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes there")]
     fn text_behind_noise_is_compressed() {
         let mut state = 1_u32;
         let mut noise = || {
@@ -658,6 +661,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "takes minutes there")]
         fn both_codecs_read_what_the_other_wrote(input in compressible()) {
             let block = compress(&input);
             prop_assert_eq!(&decompress(&block, input.len()).unwrap(), &input);
