@@ -46,7 +46,7 @@ pub const FINDINGS_BYTES: usize = 256 << 10;
 /// Keys standing twice that are listed; the others are counted.
 pub const LISTED_DUPLICATES: usize = 100_000;
 
-/// How deep arrays and objects of JSON nest; the schema itself needs 7.
+/// How deep arrays and objects of JSON nest; the schema itself needs 7. More is `bad_json`.
 pub const JSON_DEPTH: usize = 512;
 
 /// Bytes of a manifest. Real ones have 100 for each part, and rarely more than three parts.
