@@ -4,10 +4,10 @@ use std::io;
 
 use super::digest::{DigestOptions, Digested, PerKey, digest_keys, flavor_of};
 use super::export::module_data_of_fields;
-use super::rdb_ledger::duplicates_not_checked;
+use super::rdb_ledger::{duplicates_not_checked, stands_twice};
 use super::verify::Verified;
 use crate::bytes::{Text, temporary};
-use crate::error::{Code, Error, ErrorKind, Result, Value};
+use crate::error::{Error, Result};
 use crate::json::native::Header;
 use crate::json::reader::{JsonKey, JsonReader, JsonRecord};
 use crate::keyset::{KeySet, Outcome};
@@ -67,14 +67,7 @@ fn duplicates(text: &[u8], keys: KeySet) -> Result<Looked> {
         Outcome::NotChecked(failure) => return Ok(Looked::NotChecked(failure)),
     };
     let error = |offset| {
-        let error = Error::new(ErrorKind::Broken {
-            code: Code::DuplicateKey,
-            at: None,
-            what: "key of a database",
-            expected: Value::Text("once"),
-            found: Value::Text("twice"),
-        });
-        let error = error.at_offset(offset);
+        let error = stands_twice().at_offset(offset);
         match key_at(offset) {
             Some((db, key)) => error.in_key(db, &key),
             None => error,

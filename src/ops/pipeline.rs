@@ -75,6 +75,17 @@ impl Pipeline {
         }
     }
 
+    /// What each thread has that works on a file of its own: one thread, and its share of the
+    /// memory.
+    #[must_use]
+    pub fn share(self) -> Self {
+        Pipeline {
+            jobs: NonZeroUsize::MIN,
+            memory_bytes: self.memory_bytes / self.jobs.get(),
+            ..self
+        }
+    }
+
     fn in_flight_bytes(self) -> usize {
         (self.memory_bytes / 8).clamp(1, IN_FLIGHT_BYTES)
     }

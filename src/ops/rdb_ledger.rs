@@ -83,16 +83,21 @@ pub(super) fn refuse_duplicates(keys: KeySet, reader: &impl ReadItems, start: u6
     let Some(finding) = first else {
         return Ok(());
     };
-    let error = Error::new(ErrorKind::Broken {
+    let error = stands_twice();
+    Err(match finding.place.offset {
+        Some(offset) => error.at_offset(offset),
+        None => error,
+    })
+}
+
+/// A key stands twice in one database, which servers refuse.
+pub(super) fn stands_twice() -> Error {
+    Error::new(ErrorKind::Broken {
         code: Code::DuplicateKey,
         at: None,
         what: "key of a database",
         expected: Value::Text("once"),
         found: Value::Text("twice"),
-    });
-    Err(match finding.place.offset {
-        Some(offset) => error.at_offset(offset),
-        None => error,
     })
 }
 

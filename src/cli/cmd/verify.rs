@@ -59,7 +59,7 @@ fn check_each(
             let Some(input) = inputs.get(at) else {
                 return Ok(());
             };
-            let checked = check(args, input, Pipeline::default(), false, printer);
+            let checked = check(args, input, pipeline.share(), false, printer);
             let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
             let (turns, report) = &mut *reported;
             turns
