@@ -274,14 +274,29 @@ fn consumer(cursor: &mut Cursor<'_>) -> Parsed<Consumer> {
 
 fn idmp(cursor: &mut Cursor<'_>) -> Parsed<Idmp> {
     let mut idmp = Idmp::default();
+    let mut ids = HashSet::new();
     cursor.object("idempotent producers: an object", |cursor, name, at| {
         match &*name {
-            b"duration_s" => idmp.duration_s = cursor.integer("seconds")?,
-            b"max" => idmp.max = cursor.integer("a count")?,
+            b"duration_s" => {
+                idmp.duration_s = cursor.integer("seconds")?;
+                if !Idmp::DURATIONS_S.contains(&idmp.duration_s) {
+                    return cursor.wrong(at, "1 to 86400 as `duration_s`", "another number");
+                }
+            }
+            b"max" => {
+                idmp.max = cursor.integer("a count")?;
+                if !Idmp::MAXIMA.contains(&idmp.max) {
+                    return cursor.wrong(at, "1 to 10000 as `max`", "another number");
+                }
+            }
             b"iids_added" => idmp.iids_added = cursor.integer("a count")?,
             b"iids_duplicates" => idmp.iids_duplicates = cursor.integer("a count")?,
             b"producers" => cursor.array("producers: an array", |cursor| {
-                idmp.producers.push(producer(cursor)?);
+                let producer = producer(cursor)?;
+                if !ids.insert(producer.id.clone()) {
+                    return cursor.wrong(at, "producers of different ids", "two of one id");
+                }
+                idmp.producers.push(producer);
                 Ok(())
             })?,
             _ => return cursor.wrong(at, "a member of `idmp`", "another name"),

@@ -66,6 +66,11 @@ fn members_come_in_any_order_and_some_may_be_absent() {
 #[test]
 fn mistakes_are_named_with_line_and_column() {
     let key = |rest: &str| format!("{{\"key\":\"k\",{rest}}}");
+    let stream = |rest: &str| {
+        key(&format!(
+            "\"type\":\"stream\",\"value\":{{\"entries\":[],{rest}}}"
+        ))
+    };
     let table: &[(String, (u64, u64))] = &[
         ("{".into(), (1, 2)),
         ("\n\n  x".into(), (3, 3)),
@@ -128,6 +133,16 @@ fn mistakes_are_named_with_line_and_column() {
         ),
         (
             key("\"type\":\"stream\",\"value\":{\"entries\":[],\"length\":1}"),
+            (1, 50),
+        ),
+        (stream("\"idmp\":{\"duration_s\":0}"), (1, 58)),
+        (stream("\"idmp\":{\"max\":10001}"), (1, 58)),
+        (
+            stream("\"idmp\":{\"producers\":[{\"id\":\"p\"},{\"id\":\"p\"}]}"),
+            (1, 58),
+        ),
+        (
+            stream("\"groups\":[{\"name\":\"g\"},{\"name\":\"g\"}]"),
             (1, 50),
         ),
         (

@@ -1,6 +1,7 @@
 //! A stream's state beside its entries: counters, consumer groups, idempotent producers.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// The id of a stream entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,7 +168,7 @@ pub struct Consumer {
 }
 
 /// Settings and memory of idempotent production (Redis 8.6).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idmp {
     /// How long an id is remembered, in seconds.
     pub duration_s: u64,
@@ -181,13 +182,30 @@ pub struct Idmp {
     pub iids_duplicates: u64,
 }
 
+/// The settings of a new stream.
+impl Default for Idmp {
+    fn default() -> Self {
+        Idmp {
+            duration_s: 100,
+            max: 100,
+            producers: Vec::new(),
+            iids_added: 0,
+            iids_duplicates: 0,
+        }
+    }
+}
+
 impl Idmp {
+    /// What [`Idmp::duration_s`] may be: servers load nothing else.
+    pub const DURATIONS_S: RangeInclusive<u64> = 1..=86_400;
+    /// What [`Idmp::max`] may be: servers load nothing else.
+    pub const MAXIMA: RangeInclusive<u64> = 1..=10_000;
+
     /// Whether idempotent production was ever used or set up otherwise than by default.
     #[must_use]
     pub fn says_something(&self) -> bool {
-        const DEFAULT_DURATION_S: u64 = 100;
-        const DEFAULT_MAX: u64 = 100;
-        (self.duration_s, self.max) != (DEFAULT_DURATION_S, DEFAULT_MAX)
+        let default = Idmp::default();
+        (self.duration_s, self.max) != (default.duration_s, default.max)
             || self.iids_added > 0
             || self.iids_duplicates > 0
             || self

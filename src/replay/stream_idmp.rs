@@ -23,6 +23,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::reply::{NO_SUCH_KEY, SYNTAX};
 use super::stream_id;
 use super::{Args, Reject, Replayer, Reply};
+use crate::model::stream::Idmp as Settings;
 use crate::store::{Bytes, Idmp, Stream, StreamId};
 
 /// IDMP or IDMPAUTO as given: the indexes of what they name.
@@ -138,9 +139,9 @@ pub(super) fn xcfgset<'a>(
     let mut max_entries = None;
     for at in (2..args.len()).step_by(2) {
         let (setting, range) = if args.is(at, "IDMP-DURATION") {
-            (&mut duration, 1..=86_400)
+            (&mut duration, Settings::DURATIONS_S)
         } else if args.is(at, "IDMP-MAXSIZE") {
-            (&mut max_entries, 1..=10_000)
+            (&mut max_entries, Settings::MAXIMA)
         } else {
             return Err(SYNTAX);
         };

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Bytes, Group, Map};
+use crate::model::stream as model;
 
 pub use super::fields::{Fields, Pairs};
 pub use crate::model::stream::StreamId;
@@ -115,9 +116,10 @@ pub struct Idmp<'a> {
 
 impl Default for Idmp<'_> {
     fn default() -> Self {
+        let settings = model::Idmp::default();
         Idmp {
-            duration_s: 100,
-            max_entries: 100,
+            duration_s: settings.duration_s,
+            max_entries: settings.max,
             producers: BTreeMap::new(),
             iids_added: 0,
             iids_duplicates: 0,

@@ -530,10 +530,8 @@ fn check_nacked(ids: &[StreamId], pending: &[Pending], input: &[u8]) -> Result<(
 }
 
 fn idmp(input: &[u8]) -> Parsed<'_, Idmp> {
-    const MAX_DURATION_S: u64 = 86_400;
-    const MAX_ENTRIES: u64 = 10_000;
     let (rest, duration_s) = length(input)?;
-    if !(1..=MAX_DURATION_S).contains(&duration_s) {
+    if !Idmp::DURATIONS_S.contains(&duration_s) {
         return Err(nom::Err::Failure(Fail::broken(
             input,
             Code::BadStream,
@@ -543,7 +541,7 @@ fn idmp(input: &[u8]) -> Parsed<'_, Idmp> {
         )));
     }
     let (after, max) = length(rest)?;
-    if !(1..=MAX_ENTRIES).contains(&max) {
+    if !Idmp::MAXIMA.contains(&max) {
         return Err(nom::Err::Failure(Fail::broken(
             rest,
             Code::BadStream,

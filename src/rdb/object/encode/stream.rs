@@ -230,7 +230,10 @@ impl StreamEncoder {
             encode_group(version, group, strings, out);
         }
         if version >= Version::V4 {
-            encode_idmp(&state.idmp.clone().unwrap_or_default(), strings, out);
+            match &state.idmp {
+                Some(idmp) => encode_idmp(idmp, strings, out),
+                None => encode_idmp(&Idmp::default(), strings, out),
+            }
         }
         Ok(version.type_byte())
     }
