@@ -168,7 +168,7 @@ fn rewritten(log: &Log, replayed: &Replayed<'_>, target: &'static Target, label:
             .target(target)
             .preamble(form == Form::Base)
             .now_ms(NOW_MS);
-        let plan = rewriter.plan(log, replayed).unwrap();
+        let plan = rewriter.plan(log, replayed, Pipeline::default()).unwrap();
         if plan.survey().losses.loses_data() {
             continue;
         }

@@ -157,7 +157,7 @@ fn live_bytes(log: &Log, options: &ReplayOptions) -> Option<u64> {
         .preamble(false)
         .allow_loss(true)
         .now_ms(now_ms);
-    let plan = rewriter.plan(log, &replayed).ok()?;
+    let plan = rewriter.plan(log, &replayed, options.pipeline).ok()?;
     let (_, rewritten) = plan.write(io::sink()).ok()?;
     Some(rewritten.bytes)
 }

@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::aof_write::write_keyspace;
 use super::form::Form;
 use super::log::Log;
+use super::pipeline::Pipeline;
 use super::rdb_write::{Survey, WriteOptions, Written, survey_store};
 use super::replay::{ReplayOptions, Replayed};
 use super::usual_target::usual_target;
@@ -169,14 +170,19 @@ impl Rewriter {
             options
         });
         let replayed = log.replay_exactly(&options, false, report)?;
-        self.plan(log, &replayed)?.write(sink)
+        self.plan(log, &replayed, options.pipeline)?.write(sink)
     }
 
-    /// Decides what to write of a log that was replayed.
+    /// Decides what to write of a log that was replayed, and by how many threads.
     ///
     /// # Errors
     /// No release is known to write for, or it does not know the form.
-    pub fn plan<'r, 'l>(&self, log: &Log, replayed: &'r Replayed<'l>) -> Result<Plan<'r, 'l>> {
+    pub fn plan<'r, 'l>(
+        &self,
+        log: &Log,
+        replayed: &'r Replayed<'l>,
+        pipeline: Pipeline,
+    ) -> Result<Plan<'r, 'l>> {
         let store = &replayed.replayer.store;
         let own = self.target.map(Ok).or_else(|| {
             let flavor = log.writer()?;
@@ -196,7 +202,8 @@ impl Rewriter {
                 })?
             }
         };
-        let options = self.options(target)?;
+        let mut options = self.options(target)?;
+        options.pipeline = pipeline;
         let mut survey = survey_store(store, &options);
         survey.losses.merge(&replayed.losses);
         Ok(Plan {
@@ -221,7 +228,6 @@ impl Rewriter {
         options.selection = self.selection.clone();
         options.array_as_hash = self.array_as_hash;
         options.no_functions = self.no_functions;
-        options.pipeline = self.replay.unwrap_or_default().pipeline;
         Ok(options)
     }
 }

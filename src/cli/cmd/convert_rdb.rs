@@ -443,7 +443,7 @@ impl Job<'_> {
         if matches!(output, Destination::InPlace(_)) && !args.rdb.allow_loss {
             in_place::refuse_damage(&replayed).map_err(|error| error.in_file(log.name()))?;
         }
-        let plan = self.rewriter()?.plan(log, &replayed)?;
+        let plan = self.rewriter()?.plan(log, &replayed, self.pipeline)?;
         let options = plan.options();
         if plan.is_target_assumed() {
             self.note_assumed(log.name(), options.target);
