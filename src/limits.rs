@@ -46,6 +46,20 @@ pub const FINDINGS_BYTES: usize = 256 << 10;
 /// Keys standing twice that are listed; the others are counted.
 pub const LISTED_DUPLICATES: usize = 100_000;
 
+/// Databases of a snapshot that are counted each for itself, those of the lowest numbers: `inspect`
+/// sums up the others, and an RDB that is written says of them no number of keys.
+pub const DATABASES: usize = 1 << 16;
+
+/// Databases of a snapshot that is digested: each has a sum of its own until the end.
+pub const DIGESTED_DATABASES: usize = 1 << 19;
+
+/// Things of a kind that are listed by name: aux fields, function libraries, modules. The others
+/// are counted.
+pub const LISTED: usize = 4096;
+
+/// Bytes of the names and values that `inspect` lists of aux fields and function libraries.
+pub const LISTED_BYTES: usize = 1 << 20;
+
 /// How deep arrays and objects of JSON nest; the schema itself needs 7. More is `bad_json`.
 pub const JSON_DEPTH: usize = 512;
 

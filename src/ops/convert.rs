@@ -310,6 +310,11 @@ pub fn header_of_store(store: &Store<'_>, flavor: Option<String>, no_functions: 
     }
 }
 
+/// Whether an aux field of this name may say the release.
+pub(super) fn names_release(name: &[u8]) -> bool {
+    matches!(name, b"valkey-ver" | b"redis-ver")
+}
+
 /// The release that aux fields name, in the words of `--target`: `redis-7.2`.
 #[must_use]
 pub fn flavor(aux: &[(Vec<u8>, Vec<u8>)]) -> Option<String> {

@@ -10,6 +10,7 @@ use std::thread::ScopedJoinHandle;
 
 use super::export::{export_keyed, key_head};
 use super::export_store::export_entry;
+use super::least::drop_greatest;
 use super::listener::Listener;
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::{KeyMarker, Part as Ledger, refuse_duplicates};
@@ -17,6 +18,7 @@ use super::value_checks::ValueChecks;
 use crate::bytes::Text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyset::KeySet;
+use crate::limits::{DIGESTED_DATABASES, LISTED};
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
@@ -35,6 +37,8 @@ pub struct Digested {
     pub keys: u64,
     /// Keys whose digest only their module knows, by type name.
     pub unknowable: BTreeMap<String, u64>,
+    /// Further such keys, of more than [`LISTED`] types.
+    pub other_unknowable: u64,
     /// Whether another flavour could give another digest: a score whose two texts
     /// differ, or a deadline of a field.
     pub depends_on_flavor: bool,
@@ -95,7 +99,7 @@ pub struct PerKey<'k> {
 ///
 /// # Errors
 /// A broken frame, a value or a key standing twice that servers refuse, a checksum that
-/// differs, or what the closures return.
+/// differs, more databases than [`DIGESTED_DATABASES`], or what the closures return.
 pub fn digest_rdb(
     reader: &mut impl Pipe,
     options: DigestOptions,
@@ -119,6 +123,7 @@ pub fn digest_rdb(
     };
     reader.pipe(options.pipeline, make, |part| {
         sums.merge(&part.sums);
+        sums.check_bound()?;
         for (hash, mark) in part.marks.drain(..) {
             seen.insert_hashed(hash, mark);
         }
@@ -351,7 +356,8 @@ impl<P: FnMut(PerKey<'_>) -> Result<()>> Keys<P> {
         export: impl FnOnce(&mut DigestSink) -> Result<()>,
     ) -> Result<()> {
         export(&mut self.sums.sink)?;
-        self.sums.add(db, key, &mut self.per_key)
+        self.sums.add(db, key, &mut self.per_key)?;
+        self.sums.check_bound()
     }
 }
 
@@ -369,6 +375,7 @@ impl Sums {
             total: None,
             keys: 0,
             unknowable: BTreeMap::new(),
+            other_unknowable: 0,
             depends_on_flavor: false,
             flavor: ASSUMED_FLAVOR,
             flavor_assumed: false,
@@ -408,7 +415,7 @@ impl Sums {
                 alone
             }
             Err(name) => {
-                *self.done.unknowable.entry(name).or_default() += 1;
+                self.unknowable(name, 1);
                 None
             }
         };
@@ -424,6 +431,7 @@ impl Sums {
             total: _,
             keys,
             unknowable,
+            other_unknowable,
             depends_on_flavor,
             flavor,
             flavor_assumed,
@@ -434,9 +442,27 @@ impl Sums {
         self.done.keys += keys;
         self.done.depends_on_flavor |= depends_on_flavor;
         for (name, count) in unknowable {
-            *self.done.unknowable.entry(name.clone()).or_default() += count;
+            self.unknowable(name.clone(), *count);
         }
+        self.done.other_unknowable += other_unknowable;
         self.total.merge(&part.total);
+    }
+
+    /// Refuses more databases than there is memory for.
+    fn check_bound(&self) -> Result<()> {
+        match self.total.databases() <= DIGESTED_DATABASES {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::LimitExceeded {
+                what: "databases of a file that is digested",
+                limit: DIGESTED_DATABASES as u64,
+            })),
+        }
+    }
+
+    fn unknowable(&mut self, name: String, keys: u64) {
+        let names = &mut self.done.unknowable;
+        *names.entry(name).or_default() += keys;
+        self.done.other_unknowable += drop_greatest(names, LISTED).unwrap_or(0);
     }
 
     fn finish(mut self) -> Digested {

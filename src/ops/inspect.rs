@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::export::{encoding_name, module_id};
 use super::import::import_json;
+use super::least::drop_greatest;
 use crate::error::Result;
 use crate::json::native::Header;
 use crate::json::reader::{JsonKey, JsonRecord};
+use crate::limits::{DATABASES, LISTED, LISTED_BYTES};
 use crate::model::ValueType;
 use crate::model::function::library_name;
 use crate::rdb::{Checksum, Dialect, Item, ModuleId, RdbString, ReadItems, Record};
@@ -30,6 +32,10 @@ pub struct Inspection {
     pub functions: Vec<Vec<u8>>,
     /// Module types of values and module data: keys, and records outside the keyspace.
     pub modules: BTreeMap<ModuleId, ModuleUse>,
+    /// What is too much to be listed above.
+    pub others: Others,
+    /// Bytes listed of aux fields and function libraries.
+    listed_bytes: usize,
     /// Scripts in `lua` aux fields.
     pub scripts: u64,
     /// Slots with slot info.
@@ -44,6 +50,23 @@ pub struct Inspection {
     pub largest: Vec<LargeKey>,
     /// The checksum.
     pub checksum: Option<Checksum>,
+}
+
+/// What is beyond the first [`LISTED`] aux fields and function libraries ([`LISTED_BYTES`] of
+/// them), modules and types, and the [`DATABASES`] of the lowest numbers.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Others {
+    /// Aux fields.
+    pub aux: u64,
+    /// Keys of databases.
+    pub databases: Database,
+    /// Function libraries.
+    pub functions: u64,
+    /// Keys of types of modules.
+    pub types: Volume,
+    /// What modules stored.
+    pub modules: ModuleUse,
 }
 
 /// One database.
@@ -108,7 +131,8 @@ pub fn inspect_rdb(
             Item::Header(dialect) => inspection.dialect = Some(*dialect),
             Item::SelectDb(number) => db = *number,
             Item::ResizeDb { keys, expires } => {
-                inspection.databases.entry(db).or_default().declared = Some((*keys, *expires))
+                let declared = Some((*keys, *expires));
+                inspection.database(db, |database| database.declared = declared);
             }
             Item::Key(record) if select(record)? => {
                 inspection.record(record, largest, &mut heap)?
@@ -199,13 +223,13 @@ impl Inspection {
             Item::Aux { key, value } => match content(key)?.as_slice() {
                 b"lua" => self.scripts += 1,
                 b"slot-info" => self.slots += 1,
-                key => self.aux.push((key.to_vec(), content(value)?)),
+                key => self.aux_field(key.to_vec(), content(value)?),
             },
             Item::SlotInfo { .. } => self.slots += 1,
             Item::SlotImport(_) => self.slot_imports += 1,
-            Item::Function(code) => self.functions.push(name_or_line(&content(code)?)),
-            Item::FunctionPreGa(function) => self.functions.push(content(&function.name)?),
-            Item::ModuleAux(aux) => self.modules.entry(aux.id).or_default().aux_records += 1,
+            Item::Function(code) => self.function(name_or_line(&content(code)?)),
+            Item::FunctionPreGa(function) => self.function(content(&function.name)?),
+            Item::ModuleAux(aux) => self.module(aux.id, |used| used.aux_records += 1),
             Item::HashTemplate(_) => self.templates += 1,
             _ => {}
         }
@@ -219,24 +243,20 @@ impl Inspection {
         heap: &mut BinaryHeap<Reverse<LargeKey>>,
     ) -> Result<()> {
         let expires = u64::from(record.expire_at_ms.is_some());
-        let database = self.databases.entry(record.db).or_default();
-        database.keys += 1;
-        database.expires += expires;
-        database.bytes += record.end_offset() - record.offset;
+        self.database(record.db, |database| {
+            database.keys += 1;
+            database.expires += expires;
+            database.bytes += record.end_offset() - record.offset;
+        });
         let value = record.value();
         let encoding = match module_id(&value)? {
             Some(id) => {
-                self.modules.entry(id).or_default().keys += 1;
+                self.module(id, |used| used.keys += 1);
                 id.name()
             }
             None => encoding_name(&value)?.unwrap_or("array").to_owned(),
         };
-        let volume = self
-            .types
-            .entry((record.value_type(), encoding))
-            .or_default();
-        volume.keys += 1;
-        volume.bytes += record.encoded_len();
+        self.value((record.value_type(), encoding), record.encoded_len());
         self.keys_with_metadata += u64::from(record.key_meta.is_some());
         let size = Size {
             bytes: record.encoded_len(),
@@ -254,14 +274,12 @@ impl Inspection {
         largest: usize,
         heap: &mut BinaryHeap<Reverse<LargeKey>>,
     ) -> Result<()> {
-        let database = self.databases.entry(key.db()).or_default();
-        database.keys += 1;
-        database.expires += u64::from(key.expire_at_ms().is_some());
-        database.bytes += key.encoded_len();
-        let encoding = "json".to_owned();
-        let volume = self.types.entry((key.value_type(), encoding)).or_default();
-        volume.keys += 1;
-        volume.bytes += key.encoded_len();
+        self.database(key.db(), |database| {
+            database.keys += 1;
+            database.expires += u64::from(key.expire_at_ms().is_some());
+            database.bytes += key.encoded_len();
+        });
+        self.value((key.value_type(), "json".to_owned()), key.encoded_len());
         let size = Size {
             bytes: key.encoded_len(),
             db: key.db(),
@@ -271,15 +289,79 @@ impl Inspection {
     }
 
     fn json_header(&mut self, header: Header) {
-        self.aux = header.aux;
+        for (name, value) in header.aux {
+            self.aux_field(name, value);
+        }
         self.scripts = header.lua.len() as u64;
-        let names = header.functions.iter().map(|code| name_or_line(code));
-        self.functions = names.collect();
+        for code in &header.functions {
+            self.function(name_or_line(code));
+        }
         for record in &header.module_aux {
             if let Some(id) = ModuleId::new(&record.module, record.encoding_version) {
-                self.modules.entry(id).or_default().aux_records += 1;
+                self.module(id, |used| used.aux_records += 1);
             }
         }
+    }
+
+    /// Whether texts of so many bytes can still be listed.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        let listed = self.listed_bytes.saturating_add(bytes);
+        if listed > LISTED_BYTES {
+            return false;
+        }
+        self.listed_bytes = listed;
+        true
+    }
+
+    fn aux_field(&mut self, name: Vec<u8>, value: Vec<u8>) {
+        match self.aux.len() < LISTED && self.has_room(name.len() + value.len()) {
+            true => self.aux.push((name, value)),
+            false => self.others.aux += 1,
+        }
+    }
+
+    fn function(&mut self, name: Vec<u8>) {
+        match self.functions.len() < LISTED && self.has_room(name.len()) {
+            true => self.functions.push(name),
+            false => self.others.functions += 1,
+        }
+    }
+
+    fn database(&mut self, number: u32, count: impl FnOnce(&mut Database)) {
+        count(self.databases.entry(number).or_default());
+        if let Some(rest) = drop_greatest(&mut self.databases, DATABASES) {
+            let others = &mut self.others.databases;
+            others.keys += rest.keys;
+            others.expires += rest.expires;
+            others.bytes += rest.bytes;
+        }
+    }
+
+    fn value(&mut self, kind: (ValueType, String), bytes: u64) {
+        let volume = self.types.entry(kind).or_default();
+        volume.keys += 1;
+        volume.bytes += bytes;
+        if let Some(rest) = drop_greatest(&mut self.types, LISTED) {
+            self.others.types.keys += rest.keys;
+            self.others.types.bytes += rest.bytes;
+        }
+    }
+
+    fn module(&mut self, id: ModuleId, count: impl FnOnce(&mut ModuleUse)) {
+        count(self.modules.entry(id).or_default());
+        if let Some(rest) = drop_greatest(&mut self.modules, LISTED) {
+            self.others.modules.keys += rest.keys;
+            self.others.modules.aux_records += rest.aux_records;
+        }
+    }
+
+    /// Keys, and how many of them expire.
+    #[must_use]
+    pub fn keys(&self) -> (u64, u64) {
+        let databases = self.databases.values().chain([&self.others.databases]);
+        databases.fold((0, 0), |(keys, expires), database| {
+            (keys + database.keys, expires + database.expires)
+        })
     }
 
     /// The release that wrote the file, as its aux fields say.

@@ -14,6 +14,7 @@ pub mod import;
 pub mod inspect;
 pub mod inspect_log;
 pub mod json_to_rdb;
+mod least;
 mod listener;
 pub mod log;
 pub mod losses;

@@ -1,6 +1,5 @@
 //! The check of an RDB: every item, on any thread, and what the parts add up to.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::pipeline::{Pipe, Work};
@@ -41,7 +40,6 @@ pub fn verify_rdb<P: Pipe>(
             report,
         },
         seen: Verified::default(),
-        databases: HashMap::new(),
         db: 0,
         counts: Counts::default(),
         selected: None,

@@ -1,7 +1,6 @@
 //! What the parts of an RDB add up to, in file order: counts against what the file
 //! declares, the checksum, keys that stand twice.
 
-use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 
@@ -302,7 +301,6 @@ impl Part {
 pub(super) struct Ledger<'f> {
     pub(super) out: Reporter<'f>,
     pub(super) seen: Verified,
-    pub(super) databases: HashMap<u32, Counts>,
     pub(super) db: u32,
     /// The database that SELECTDB named last.
     pub(super) selected: Option<u32>,
@@ -428,9 +426,7 @@ impl Ledger<'_> {
     /// Compares what RESIZEDB promised with what came.
     pub(super) fn database_ends(&mut self) {
         self.slot_ends();
-        let seen = self.databases.entry(self.db).or_default();
-        seen.add(std::mem::take(&mut self.counts));
-        let seen = *seen;
+        let seen = std::mem::take(&mut self.counts);
         let Some(Declared { offset, counts }) = self.declared.take() else {
             return;
         };

@@ -10,11 +10,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::least::drop_greatest;
 use super::losses::{self, KeyPlace};
 use super::pipeline::{Pipe, Work};
 use super::rdb_write::WriteOptions;
 use super::selected::{is_entry_selected, is_selected};
 use crate::error::{Error, ErrorKind, Result, escape_key};
+use crate::limits::{DATABASES, LISTED};
 use crate::model::ValueType;
 use crate::model::loss::{Loss, Losses, Note};
 use crate::rdb::object::Value;
@@ -36,11 +38,14 @@ pub struct DbCount {
 pub struct Survey {
     /// What the target cannot carry.
     pub losses: Losses,
-    /// Keys that will be written, by database; not of a log of commands.
+    /// Keys that will be written, by database, of the lowest [`DATABASES`]; not of a log of
+    /// commands.
     pub dbs: BTreeMap<u32, DbCount>,
     /// Modules that a server needs for the file, with their encoding versions, and how many
-    /// values and aux records each has.
+    /// values and aux records each has, of the first [`LISTED`] names.
     pub modules: BTreeMap<(String, u16), u64>,
+    /// Values and aux records of further modules.
+    pub other_modules: u64,
     /// Aux fields of the head that are carried over.
     pub(super) aux: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -49,14 +54,15 @@ impl Survey {
     pub(super) fn merge(&mut self, part: &mut Survey) {
         self.losses.merge(&part.losses);
         for (db, count) in &part.dbs {
-            let sum = self.dbs.entry(*db).or_default();
-            sum.keys += count.keys;
-            sum.expires += count.expires;
+            self.db(*db, *count);
         }
         for (module, count) in std::mem::take(&mut part.modules) {
-            *self.modules.entry(module).or_default() += count;
+            self.module(module, count);
         }
-        self.aux.append(&mut part.aux);
+        self.other_modules += part.other_modules;
+        for (name, value) in std::mem::take(&mut part.aux) {
+            self.aux_field(name, value);
+        }
     }
 
     /// Refuses to lose data.
@@ -77,9 +83,27 @@ impl Survey {
     }
 
     fn key(&mut self, db: u32, expires: bool) {
+        let expires = u64::from(expires);
+        self.db(db, DbCount { keys: 1, expires });
+    }
+
+    fn db(&mut self, db: u32, more: DbCount) {
         let count = self.dbs.entry(db).or_default();
-        count.keys += 1;
-        count.expires += u64::from(expires);
+        count.keys += more.keys;
+        count.expires += more.expires;
+        drop_greatest(&mut self.dbs, DATABASES);
+    }
+
+    fn module(&mut self, module: (String, u16), more: u64) {
+        *self.modules.entry(module).or_default() += more;
+        self.other_modules += drop_greatest(&mut self.modules, LISTED).unwrap_or(0);
+    }
+
+    /// Keeps an aux field for the new head; of one that stands several times the first.
+    fn aux_field(&mut self, name: Vec<u8>, value: Vec<u8>) {
+        if !self.aux.iter().any(|(known, _)| *known == name) {
+            self.aux.push((name, value));
+        }
     }
 }
 
@@ -146,12 +170,7 @@ impl Work for Surveyor<'_> {
 
     fn item(&mut self, item: &Item<'_>, _bytes: &[u8], span: &Range<u64>) -> Result<()> {
         let target = self.options.target;
-        let Survey {
-            losses,
-            modules,
-            aux: fields,
-            ..
-        } = &mut self.part;
+        let losses = &mut self.part.losses;
         match item {
             Item::Key(record) => return self.record(record),
             Item::FunctionPreGa(_) => losses.add_keyless(Loss::Function),
@@ -162,9 +181,8 @@ impl Work for Surveyor<'_> {
                 losses.add_keyless(Loss::ModuleAux);
             }
             Item::ModuleAux(aux) => {
-                *modules
-                    .entry((aux.id.name(), aux.id.encoding_version()))
-                    .or_default() += 1;
+                let module = (aux.id.name(), aux.id.encoding_version());
+                self.part.module(module, 1);
             }
             Item::SlotInfo { .. } if !self.options.writes_slot_hints() => {
                 losses.note(Note::SlotHints, 1);
@@ -177,8 +195,9 @@ impl Work for Surveyor<'_> {
                     stored.to_vec().map_err(broken)
                 };
                 let (name, text) = (content(key)?, content(value)?);
-                match name.to_ascii_lowercase().as_slice() {
-                    b"ctime" | b"used-mem" if target.has_aux() => fields.push((name, text)),
+                let name = name.to_ascii_lowercase();
+                match name.as_slice() {
+                    b"ctime" | b"used-mem" if target.has_aux() => self.part.aux_field(name, text),
                     // Said anew, of the target.
                     b"redis-ver" | b"valkey-ver" | b"redis-bits" | b"aof-base"
                     | b"aof-preamble" => {}
@@ -281,10 +300,7 @@ impl Surveyor<'_> {
                 && module.id()?.name() != vectorset::MODULE_NAME
             {
                 let id = module.id()?;
-                *part
-                    .modules
-                    .entry((id.name(), id.encoding_version()))
-                    .or_default() += 1;
+                part.module((id.name(), id.encoding_version()), 1);
             }
         }
         Ok(())
@@ -309,7 +325,7 @@ pub fn survey_store(store: &Store<'_>, options: &WriteOptions) -> Survey {
             }
             if let crate::store::Value::Module(module) = &entry.value {
                 let name = String::from_utf8_lossy(&module.name).into_owned();
-                *survey.modules.entry((name, module.encver)).or_default() += 1;
+                survey.module((name, module.encver), 1);
             }
         }
     }

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use super::aof_write;
 use super::array_as_hash::ArrayAsHash;
+use super::convert::{flavor, names_release};
 use super::export::export_record;
 use super::export_store::{export_entry, value_type};
 use super::losses;
@@ -138,7 +139,11 @@ impl Source {
             match item {
                 Ok(Item::Header(found)) => dialect = Some(found),
                 Ok(Item::Aux { key, value }) => {
-                    aux.extend(key.to_vec().ok().zip(value.to_vec().ok()));
+                    let name = key.to_vec().ok().filter(|name| names_release(name));
+                    // The first that can be read is the one that counts.
+                    if aux.is_empty() {
+                        aux.extend(name.zip(value.to_vec().ok()));
+                    }
                 }
                 // Behind the magic the reader says what is wrong.
                 Err(error) if dialect.is_none() => return Err(error),
@@ -148,9 +153,7 @@ impl Source {
         let no_head = || Error::new(ErrorKind::UnexpectedEof { needed: 1 }).at_offset(0);
         Ok(Source {
             dialect: dialect.ok_or_else(no_head)?,
-            flavor: super::convert::flavor(&aux)
-                .as_deref()
-                .and_then(Flavor::parse),
+            flavor: flavor(&aux).as_deref().and_then(Flavor::parse),
         })
     }
 

@@ -108,6 +108,7 @@ pub fn text(subject: &Subject, seen: &Inspection) -> String {
     let also: Vec<_> = extras(seen)
         .into_iter()
         .filter(|(_, n)| *n > 0)
+        .chain(others(seen))
         .map(|(name, n)| vec![name.replace('_', " "), grouped(n)])
         .collect();
     if !also.is_empty() {
@@ -185,6 +186,15 @@ fn database_rows(seen: &Inspection) -> Vec<Vec<String>> {
             note,
         ]);
     }
+    let others = seen.others.databases;
+    if others.keys > 0 {
+        rows.push(vec![
+            "others".to_owned(),
+            grouped(others.keys),
+            grouped(others.expires),
+            grouped(others.bytes),
+        ]);
+    }
     if seen.databases.is_empty() {
         rows.push(vec!["(no keys)".to_owned()]);
     }
@@ -218,12 +228,25 @@ fn extras(seen: &Inspection) -> [(&'static str, u64); 5] {
     ]
 }
 
+/// What is counted because there is too much of it to be listed.
+fn others(seen: &Inspection) -> impl Iterator<Item = (&'static str, u64)> {
+    let others = &seen.others;
+    [
+        ("other_aux_fields", others.aux),
+        ("keys_of_other_databases", others.databases.keys),
+        ("other_function_libraries", others.functions),
+        ("keys_of_other_types", others.types.keys),
+        ("keys_of_other_modules", others.modules.keys),
+        ("aux_records_of_other_modules", others.modules.aux_records),
+    ]
+    .into_iter()
+    .filter(|(_, n)| *n > 0)
+}
+
 /// The report for programs: the data of one `inspection` line.
 #[must_use]
 pub fn json(subject: &Subject, seen: &Inspection) -> Object {
-    let (keys, expires) = seen.databases.values().fold((0, 0), |(keys, expires), db| {
-        (keys + db.keys, expires + db.expires)
-    });
+    let (keys, expires) = seen.keys();
     let mut report = Object::new()
         .string("file", &subject.name)
         .string("kind", &subject.kind)
@@ -279,7 +302,7 @@ pub fn json(subject: &Subject, seen: &Inspection) -> Object {
                 .number("aux_records", uses.aux_records)
         }),
     );
-    for (name, n) in extras(seen) {
+    for (name, n) in extras(seen).into_iter().chain(others(seen)) {
         report = report.number(name, n);
     }
     report.objects(

@@ -257,6 +257,12 @@ impl TotalDigest {
         }
     }
 
+    /// Databases that have keys.
+    #[must_use]
+    pub fn databases(&self) -> usize {
+        self.dbs.len()
+    }
+
     /// The total.
     #[must_use]
     pub fn finish(&self) -> Digest {

@@ -120,13 +120,6 @@ fn snapshots() -> Vec<Hostile> {
             ],
         },
         Hostile {
-            name: "databases.rdb",
-            bytes: snapshot(&numbered(60_000, |n| {
-                [&[0xfe][..], &length(n), b"\xfb\x01\x00\x00\x01k\x01v"].concat()
-            })),
-            ends: &[(VERIFY, 0), (INSPECT, 0), (TO_NDJSON, 0), (TO_RDB, 0)],
-        },
-        Hostile {
             name: "same-key.rdb",
             bytes: in_db_0(&b"\x00\x01k\x01v".repeat(200_000)),
             ends: TWICE,
@@ -142,13 +135,6 @@ fn snapshots() -> Vec<Hostile> {
                 .concat(),
             ),
             ends: TWICE,
-        },
-        Hostile {
-            name: "aux.rdb",
-            bytes: snapshot(&numbered(200_000, |n| {
-                [&[0xfa][..], &string(format!("aux{n}").as_bytes()), b"\x01v"].concat()
-            })),
-            ends: &[(VERIFY, 0), (INSPECT, 0), (TO_NDJSON, 0), (TO_RDB, 0)],
         },
         Hostile {
             name: "foreign-owner.rdb",
@@ -176,6 +162,57 @@ fn snapshots() -> Vec<Hostile> {
             name: "strings.rdb.gz",
             bytes: gzip(&strings),
             ends: &[(VERIFY, 0), (INSPECT, 0), (TO_AOF, 0), (DIGEST, 0)],
+        },
+    ]
+}
+
+/// Very many of what there are few of.
+fn crowds() -> Vec<Hostile> {
+    vec![
+        Hostile {
+            name: "databases.rdb",
+            bytes: snapshot(&numbered(1_000_000, |n| {
+                [&[0xfe][..], &length(n), b"\xfb\x01\x00\x00\x01k\x01v"].concat()
+            })),
+            // A digest has a sum for each.
+            ends: &[
+                (VERIFY, 0),
+                (INSPECT, 0),
+                (TO_NDJSON, 0),
+                (TO_RDB, 0),
+                (DIGEST, 2),
+            ],
+        },
+        Hostile {
+            name: "aux.rdb",
+            bytes: snapshot(&numbered(500_000, |n| {
+                [&[0xfa][..], &string(format!("aux{n}").as_bytes()), b"\x01v"].concat()
+            })),
+            ends: &[(VERIFY, 0), (INSPECT, 0), (TO_NDJSON, 0), (TO_RDB, 0)],
+        },
+        Hostile {
+            name: "functions.rdb",
+            bytes: snapshot(&numbered(100_000, |n| {
+                let library = format!("#!lua name=library{n}\nreturn");
+                [&[0xf5][..], &string(library.as_bytes())].concat()
+            })),
+            ends: &[(VERIFY, 0), (INSPECT, 0), (TO_NDJSON, 0), (TO_RDB, 0)],
+        },
+        Hostile {
+            name: "modules.rdb",
+            bytes: snapshot(&numbered(300_000, |n| {
+                let select: &[u8] = if n == 0 { b"\xfe\x00\x07" } else { b"\x07" };
+                let key = string(format!("k{n}").as_bytes());
+                let id = ((n as u64) << 30 | 1).to_be_bytes();
+                [select, &key, b"\x81", &id, b"\x00"].concat()
+            })),
+            ends: &[
+                (VERIFY, 0),
+                (INSPECT, 0),
+                (TO_NDJSON, 0),
+                (TO_RDB, 0),
+                (DIGEST, 2),
+            ],
         },
     ]
 }
@@ -302,6 +339,11 @@ fn each_ends_as_it_should(files: Vec<Hostile>) {
 #[test]
 fn hostile_snapshots_end_as_documented() {
     each_ends_as_it_should(snapshots());
+}
+
+#[test]
+fn crowds_end_as_documented() {
+    each_ends_as_it_should(crowds());
 }
 
 #[test]

@@ -645,6 +645,7 @@ impl Job<'_> {
         let modules = survey.modules.keys();
         let modules: Vec<_> = modules
             .map(|(module, version)| format!("needs module {module}, encver {version}"))
+            .chain((survey.other_modules > 0).then(|| "needs other modules, too".to_owned()))
             .collect();
         if !modules.is_empty() {
             self.printer
@@ -683,6 +684,11 @@ impl Job<'_> {
                 .number("encver", *version)
                 .number("count", *count);
             text.extend(lines::line("module", data));
+        }
+        if survey.other_modules > 0 {
+            let data = start().string("kind", "other_modules");
+            let data = data.number("count", survey.other_modules);
+            text.extend(lines::line("note", data));
         }
         if self.is_one_of_several {
             text.extend(lines::line("input", summary.string("file", name)));

@@ -23,6 +23,9 @@ use crate::cli::open::{self, Opened};
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 
+/// Types that an error names.
+const NAMED_TYPES: usize = 10;
+
 /// Digests one input.
 pub(crate) fn run(args: &DigestArgs, pipeline: Pipeline, printer: &Printer) -> Result<Exit> {
     let digested = digest(args, pipeline, printer)?;
@@ -32,11 +35,15 @@ pub(crate) fn run(args: &DigestArgs, pipeline: Pipeline, printer: &Printer) -> R
         digested.flavor
     ));
     let Some(total) = digested.total else {
-        let types: Vec<_> = digested
-            .unknowable
-            .iter()
+        let named = digested.unknowable.iter().take(NAMED_TYPES);
+        let mut types: Vec<_> = named
             .map(|(name, keys)| format!("{name} ({} keys)", grouped(*keys)))
             .collect();
+        let others = digested.unknowable.values().skip(NAMED_TYPES);
+        let others = others.sum::<u64>() + digested.other_unknowable;
+        if others > 0 {
+            types.push(format!("others ({} keys)", grouped(others)));
+        }
         let what = format!("digest of {}: only the module knows it", types.join(", "));
         return Err(Error::new(ErrorKind::Unsupported { what: what.into() }).in_file(&args.input));
     };
