@@ -53,6 +53,28 @@ fn snapshots_are_read_within_little_memory() {
     assert!(fs::metadata(&out).unwrap().len() > 150_000 * 200);
 }
 
+/// Threads that read a file each have a share of the memory, not all of it.
+#[test]
+fn several_snapshots_at_once_take_no_more_memory_than_one() {
+    const KEYS: u32 = 600_000;
+    let folder = folder();
+    let mut bytes = b"REDIS0011\xfe\x00".to_vec();
+    for n in 0..KEYS {
+        bytes.extend(b"\x00\x04");
+        bytes.extend(n.to_be_bytes());
+        bytes.extend(b"\x01v");
+    }
+    bytes.extend([0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let snapshot = file(&folder, "small-keys.rdb", &bytes);
+    let several = [snapshot.as_str(); 4];
+    // The names of the keys of each take 9.6 MB, or wait in a temporary file.
+    let args = [
+        &["verify", "--jobs", "4", "--max-memory", "32M"],
+        &several[..],
+    ];
+    expect(&args.concat(), 0);
+}
+
 /// The text of a key can be many times as long as the key in the file.
 #[test]
 fn long_texts_of_short_keys_take_no_more_memory() {
