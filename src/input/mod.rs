@@ -138,6 +138,15 @@ pub enum AfterRdb {
     },
 }
 
+impl AfterRdb {
+    /// Why a file is not read as an RDB behind whose end, at this offset, stands a log.
+    #[must_use]
+    pub fn refuse_log(offset: u64) -> Error {
+        let what = "a log behind an RDB whose head announces none (--as aof reads both)";
+        Error::new(ErrorKind::Unsupported { what: what.into() }).at_offset(offset)
+    }
+}
+
 impl Input {
     /// Opens a file, or stdin for the path `-`.
     ///

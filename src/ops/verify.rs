@@ -162,8 +162,7 @@ fn verify_file(
         Ok(AfterRdb::End) => {}
         Ok(AfterRdb::Log) => {
             verified.kind = "hybrid-aof".to_owned();
-            let what = "the log behind the RDB of a hybrid AOF";
-            let error = Error::new(ErrorKind::Unsupported { what: what.into() }).at_offset(offset);
+            let error = AfterRdb::refuse_log(offset);
             verified.add(Finding::of_error(&error, Level::Error), report);
         }
         Ok(AfterRdb::Trailing { offset }) => {

@@ -7,8 +7,43 @@ use std::process::{Command, Stdio};
 use serde_json::Value as Json;
 
 use crate::program::{
-    command, demo, exited, expect, file, folder, mkfifo, path_in, run, run_on, testdata,
+    command, demo, exited, expect, file, folder, log, mkfifo, path_in, run, run_on, stderr,
+    testdata,
 };
+
+/// Only its aux fields tell a hybrid AOF's head from an RDB; commands behind one without them are
+/// no snapshot, and are not left out in silence.
+#[test]
+fn a_log_behind_an_rdb_that_announces_none_needs_a_word() {
+    let mut bytes = fs::read(demo()).unwrap();
+    bytes.extend(log(&["SELECT 0", "SET behind 1"]));
+    let dir = folder();
+    let path = file(&dir, "appendonly.aof", &bytes);
+    let out = path_in(&dir, "out");
+    for args in [
+        &["verify"][..],
+        &["digest"],
+        &["convert", "--to", "ndjson", "-o", &out],
+        &["convert", "--to", "aof", "-o", &out],
+        &[
+            "convert",
+            "--to",
+            "rdb",
+            "--target",
+            "redis-8.2",
+            "-o",
+            &out,
+        ],
+    ] {
+        let output = run(&[args, &[&path]].concat());
+        exited(&output, 2, "without a word");
+        let said = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("--as aof"), "{args:?}: {said}");
+        assert!(fs::metadata(&out).is_err(), "{args:?}");
+        expect(&[args, &["--as", "aof", &path]].concat(), 0);
+        let _ = fs::remove_file(&out);
+    }
+}
 
 #[test]
 fn every_way_to_the_same_bytes_gives_the_same_output() {

@@ -382,11 +382,7 @@ pub(super) fn check_end(
 ) -> Result<()> {
     let offset = reader.offset();
     match origin.after_rdb(&mut reader.into_source(), offset)? {
-        AfterRdb::Log => {
-            let what = "the log behind the RDB of a hybrid AOF";
-            let error = Error::new(ErrorKind::Unsupported { what: what.into() });
-            return Err(error.at_offset(offset).in_file(origin.name()));
-        }
+        AfterRdb::Log => return Err(AfterRdb::refuse_log(offset).in_file(origin.name())),
         AfterRdb::Trailing { offset } => {
             printer.warning(&format!(
                 "{}: bytes after the end of the RDB are left out (at {offset:#x})",

@@ -105,12 +105,7 @@ fn digest(args: &DigestArgs, pipeline: Pipeline, printer: &Printer) -> Result<Di
         .map_err(|error| origin.explain(error))?;
     let offset = reader.offset();
     match origin.after_rdb(&mut reader.into_source(), offset)? {
-        AfterRdb::Log => {
-            let what = "the log behind the RDB of a hybrid AOF";
-            return Err(Error::new(ErrorKind::Unsupported { what: what.into() })
-                .at_offset(offset)
-                .in_file(origin.name()));
-        }
+        AfterRdb::Log => return Err(AfterRdb::refuse_log(offset).in_file(origin.name())),
         AfterRdb::Trailing { offset } => {
             printer.warning(&format!(
                 "{}: bytes after the end of the RDB are left out (at {offset:#x})",
