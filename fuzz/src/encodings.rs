@@ -32,7 +32,10 @@ fn ziplist(bytes: &[u8]) {
     let Ok(list) = Ziplist::new(bytes) else {
         return;
     };
-    let is_canonical = list.non_canonical().is_none();
+    // Of more entries than its head can count a list says no number, and a server leaves it so
+    // when there are fewer again.
+    let is_counted = bytes[8..10] != [0xff, 0xff];
+    let is_canonical = is_counted && list.non_canonical().is_none();
     let elements: Result<Vec<Text<'_>>, _> = list.iter().collect();
     if let (Ok(elements), true) = (elements, is_canonical) {
         let mut builder = ZiplistBuilder::new();

@@ -226,6 +226,7 @@ fn non_canonical_names_the_first_element() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes there")]
 fn count_beyond_the_header_is_stored_as_unknown() {
     for count in [65534, 65535, 65536] {
         let blob = build(&vec![b"1".to_vec(); count], BacklenWidth::Minimal);
