@@ -7,15 +7,18 @@
 //! at its boundary, because only it knows where the input lies in the file.
 
 mod fail;
+mod printable;
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 
 use crate::rdb::dialect::Dialect;
 
 pub use fail::Flaw;
 pub(crate) use fail::{Fail, Parsed};
+pub(crate) use printable::Printable;
+pub use printable::printable;
 
 /// The result of everything public that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -676,18 +679,19 @@ impl fmt::Display for Error {
             context,
             source,
         } = &*self.0;
+        let mut out = Printable(f);
         if let Some(file) = &context.file {
-            write!(f, "{file}: ")?;
+            write!(out, "{file}: ")?;
         }
-        write!(f, "{kind}")?;
+        write!(out, "{kind}")?;
         if let Some(source) = source {
-            write!(f, ": {source}")?;
+            write!(out, ": {source}")?;
         }
         let place = context.to_string();
         if place.is_empty() {
             Ok(())
         } else {
-            write!(f, " {place}")
+            write!(out, " {place}")
         }
     }
 }

@@ -60,6 +60,10 @@ pub const LISTED: usize = 4096;
 /// Bytes of the names and values that `inspect` lists of aux fields and function libraries.
 pub const LISTED_BYTES: usize = 1 << 20;
 
+/// Bytes of the names of a file's function libraries, 64 for each name more: no name may stand
+/// twice.
+pub const LIBRARY_NAME_BYTES: usize = 8 << 20;
+
 /// How deep arrays and objects of JSON nest; the schema itself needs 7. More is `bad_json`.
 pub const JSON_DEPTH: usize = 512;
 
@@ -78,6 +82,9 @@ pub const COMMAND_NAME_BYTES: usize = 48;
 
 /// Symbolic links on the way to an output: as many as Linux follows.
 pub const OUTPUT_LINKS: usize = 40;
+
+/// Scripts of a log that stay compiled; more are compiled again when they are called again.
+pub const COMPILED_SCRIPTS: usize = 1000;
 
 /// How long a script of a log may take.
 pub const SCRIPT_TIME: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anstream::ColorChoice;
 use clap::builder::styling::{AnsiColor, Color, Style};
-use rdbkit::error::{Code, Error};
+use rdbkit::error::{Code, Error, printable};
 use rdbkit::report::{Finding, Level};
 
 use super::args::{Global, When};
@@ -48,7 +48,11 @@ impl Printer {
 
     fn say(&self, style: Style, word: &str, text: &str) {
         // A closed stderr is no reason to fail.
-        let _ = writeln!(anstream::stderr(), "{style}{word}{style:#}: {text}");
+        let _ = writeln!(
+            anstream::stderr(),
+            "{style}{word}{style:#}: {}",
+            printable(text)
+        );
     }
 
     /// Says what went wrong, and what to do about it if that is known.

@@ -3,6 +3,14 @@
 use super::cursor::{Cursor, Parsed};
 use super::reader::once;
 use crate::model::sink::{KeyMetaEntry, ModuleData, ModuleField, ValueSink};
+use crate::rdb::ModuleId;
+use crate::rdb::module::is_class_name;
+
+/// What names the type of a module's value.
+pub(super) const MODULE_NAME: &str =
+    "nine characters of the alphabet of modules, and a version up to 1023";
+/// What names a class of key metadata.
+const CLASS_NAME: &str = "four characters of the alphabet of classes";
 
 /// What the items of a module mean, by its type's name and encoding version.
 pub type ModuleMeaning = fn(&str, u16, &[ModuleField]) -> Option<ModuleData>;
@@ -70,6 +78,9 @@ pub(super) fn key_meta(cursor: &mut Cursor<'_>) -> Parsed<Vec<KeyMetaEntry>> {
                 b"class" => {
                     let name = cursor.string("the name of a class")?;
                     class.class = String::from_utf8_lossy(&name).into_owned();
+                    if !is_class_name(&class.class) {
+                        return cursor.wrong(at, CLASS_NAME, "another string");
+                    }
                 }
                 b"version" => class.version = cursor.integer("a version")?,
                 b"flags" => class.flags = cursor.integer("flags")?,
@@ -109,9 +120,16 @@ pub(super) fn export_module(
     let module_at = module.at;
     let name = module.string("the name of a module's type")?;
     let Ok(name) = std::str::from_utf8(&name) else {
-        return start.wrong(module_at, "the name of a module's type", "another string");
+        return start.wrong(module_at, MODULE_NAME, "another string");
     };
     let encoding_version = encver.integer("an encoding version")?;
+    if ModuleId::new(name, encoding_version).is_none() {
+        return start.wrong(
+            module_at,
+            MODULE_NAME,
+            "another string, or a greater number",
+        );
+    }
     let items = match (items, data) {
         (Some(mut items), _) => module_items(&mut items)?,
         // The text of the document is all that the module stores.

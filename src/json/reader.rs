@@ -14,12 +14,13 @@ use std::borrow::Cow;
 use super::cursor::{Cursor, Mistake, Parsed};
 use super::native::{Header, ModuleAuxRecord};
 pub use super::read_module::ModuleMeaning;
-use super::read_module::{key_meta, module_items};
+use super::read_module::{MODULE_NAME, key_meta, module_items};
 use super::read_value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ValueType;
-use crate::model::function::library_name;
+use crate::model::function::{LibraryNames, library_name};
 use crate::model::sink::{KeyHead, KeyMetaEntry, ValueSink};
+use crate::rdb::ModuleId;
 
 /// Reads records of a whole text, one after the other.
 ///
@@ -368,6 +369,7 @@ fn header(cursor: &mut Cursor<'_>) -> Parsed<Header> {
     let mut header = Header::default();
     let mut magic = None;
     let mut version: Option<u16> = None;
+    let mut libraries = LibraryNames::default();
     cursor.object("a header: an object", |cursor, name, at| {
         match &*name {
             b"rdbkit" => {
@@ -408,8 +410,11 @@ fn header(cursor: &mut Cursor<'_>) -> Parsed<Header> {
                 cursor.peek();
                 let at = cursor.at;
                 let code = cursor.text("a string")?;
-                if library_name(&code).is_none() {
+                let Some(name) = library_name(&code) else {
                     return cursor.wrong(at, "#!engine name=library", "another first line");
+                };
+                if libraries.meet(name).is_err() {
+                    return cursor.wrong(at, "each function library once", "one twice");
                 }
                 header.functions.push(code.into_owned());
                 Ok(())
@@ -435,6 +440,8 @@ fn texts(cursor: &mut Cursor<'_>, expected: &'static str, to: &mut Vec<Vec<u8>>)
 }
 
 fn module_aux(cursor: &mut Cursor<'_>) -> Parsed<ModuleAuxRecord> {
+    cursor.peek();
+    let start = *cursor;
     let mut record = ModuleAuxRecord {
         module: String::new(),
         encoding_version: 0,
@@ -454,7 +461,10 @@ fn module_aux(cursor: &mut Cursor<'_>) -> Parsed<ModuleAuxRecord> {
         }
         Ok(())
     })?;
-    Ok(record)
+    match ModuleId::new(&record.module, record.encoding_version) {
+        Some(_) => Ok(record),
+        None => start.wrong(start.at, MODULE_NAME, "another string, or a greater number"),
+    }
 }
 
 impl<'a> JsonKey<'a> {

@@ -151,7 +151,23 @@ fn mistakes_are_named_with_line_and_column() {
         ),
         (
             key("\"type\":\"module\",\"value\":{\"module\":\"x\",\"encver\":0}"),
+            (1, 46),
+        ),
+        (
+            key("\"type\":\"module\",\"value\":{\"module\":\"ninechars\",\"encver\":0}"),
             (1, 36),
+        ),
+        (
+            key("\"type\":\"module\",\"value\":{\"module\":\"ab\\\"cdefgh\",\"encver\":1,\"items\":[]}"),
+            (1, 46),
+        ),
+        (
+            key("\"type\":\"string\",\"value\":\"\",\"key_meta\":[{\"class\":\"a\\\"cd\",\"version\":1,\"flags\":1,\"items\":[]}]"),
+            (1, 52),
+        ),
+        (
+            "{\"rdbkit\":1,\"module_aux\":[{\"module\":\"a\\\"b\",\"encver\":1,\"when\":1,\"items\":[]}]}".into(),
+            (1, 27),
         ),
     ];
     for (text, expected) in table {

@@ -248,10 +248,14 @@ impl KeySet {
                 return false;
             }
         }
-        if self.arena.is_empty() {
-            self.arena = vec![0; self.max_pages * PAGE_WORDS];
-        }
         let page = self.links.len() as u32;
+        let words = (page as usize + 1) * PAGE_WORDS;
+        if self.arena.len() < words {
+            // Room for all at once, so that nothing moves; a page is first touched when it is used.
+            self.arena
+                .reserve_exact(self.max_pages * PAGE_WORDS - self.arena.len());
+            self.arena.resize(words, 0);
+        }
         self.links.push(Link {
             next: NONE,
             used: 0,

@@ -6,7 +6,10 @@
 //! redis.register_function(..)
 //! ```
 
+use std::collections::BTreeSet;
+
 use crate::error::{Code, Error, ErrorKind, Result, Value};
+use crate::limits::LIBRARY_NAME_BYTES;
 
 /// The name in the first line of a library.
 ///
@@ -38,4 +41,40 @@ pub fn checked_library_name(code: &[u8]) -> Result<&[u8]> {
             found: Value::Text("another"),
         })
     })
+}
+
+/// The libraries of one file, of which servers load none if a name stands twice.
+#[derive(Debug, Default)]
+pub(crate) struct LibraryNames {
+    met: BTreeSet<Vec<u8>>,
+    bytes: usize,
+}
+
+impl LibraryNames {
+    /// Takes the name of the next library.
+    ///
+    /// # Errors
+    /// `bad_function`: it was met before. `limit_exceeded`: there are too many to know.
+    pub(crate) fn meet(&mut self, name: &[u8]) -> Result<()> {
+        /// What the set takes for a name, beside it.
+        const ENTRY_BYTES: usize = 64;
+        if self.met.contains(name) {
+            return Err(Error::new(ErrorKind::Broken {
+                code: Code::BadFunction,
+                at: None,
+                what: "name of a function library",
+                expected: Value::Text("once"),
+                found: Value::Text("twice"),
+            }));
+        }
+        self.bytes += name.len() + ENTRY_BYTES;
+        if self.bytes > LIBRARY_NAME_BYTES {
+            return Err(Error::new(ErrorKind::LimitExceeded {
+                what: "bytes of the names of function libraries",
+                limit: LIBRARY_NAME_BYTES as u64,
+            }));
+        }
+        self.met.insert(name.to_vec());
+        Ok(())
+    }
 }

@@ -10,7 +10,7 @@ use super::value_checks::{ValueChecks, module_strings};
 use super::verify::{Verified, VerifyOptions};
 use crate::error::{Code, Context, Error, Flaw, Result, Value};
 use crate::keyset::KeySet;
-use crate::model::function::checked_library_name;
+use crate::model::function::{LibraryNames, checked_library_name};
 use crate::model::slot::key_slot;
 use crate::rdb::{Dialect, Family, Item, PlainString, RdbString, Record};
 use crate::report::{Finding, Level, Tally};
@@ -40,6 +40,7 @@ pub fn verify_rdb<P: Pipe>(
             report,
         },
         seen: Verified::default(),
+        libraries: LibraryNames::default(),
         db: 0,
         counts: Counts::default(),
         selected: None,
@@ -348,9 +349,15 @@ impl Check {
     fn function(&mut self, code: RdbString<'_>, offset: u64) {
         let code = code.bytes(&mut self.key_scratch);
         let code = code.map_err(|flaw| Error::new(flaw.into()));
-        if let Err(error) = code.and_then(checked_library_name) {
-            let finding = Finding::of_error(&error.at_offset(offset), Level::Error);
-            self.out.add(finding);
+        match code.and_then(checked_library_name) {
+            Ok(name) => {
+                let library = Box::new((name.to_vec(), offset));
+                self.out.divide(Event::Library(library));
+            }
+            Err(error) => {
+                let finding = Finding::of_error(&error.at_offset(offset), Level::Error);
+                self.out.add(finding);
+            }
         }
     }
 }

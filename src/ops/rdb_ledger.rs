@@ -8,6 +8,7 @@ use super::verify::Verified;
 use crate::bytes::temporary;
 use crate::error::{Code, Context, Error, ErrorKind, Result, Value};
 use crate::keyset::{KeyHasher, KeySet, Outcome};
+use crate::model::function::LibraryNames;
 use crate::rdb::string::string;
 use crate::rdb::{Checksum, ReadItems, Record};
 use crate::report::{Finding, Level, Tally};
@@ -255,6 +256,8 @@ pub(super) enum Event {
         offset: u64,
     },
     ResizeDb(Declared),
+    /// The name of a function library, and where it stands.
+    Library(Box<(Vec<u8>, u64)>),
     Slot(Slot),
     End {
         checksum: Checksum,
@@ -301,6 +304,7 @@ impl Part {
 pub(super) struct Ledger<'f> {
     pub(super) out: Reporter<'f>,
     pub(super) seen: Verified,
+    pub(super) libraries: LibraryNames,
     pub(super) db: u32,
     /// The database that SELECTDB named last.
     pub(super) selected: Option<u32>,
@@ -336,6 +340,13 @@ impl Ledger<'_> {
                 }
             }
             Event::ResizeDb(declared) => self.declared = Some(declared),
+            Event::Library(library) => {
+                let (name, offset) = *library;
+                if let Err(error) = self.libraries.meet(&name) {
+                    let finding = Finding::of_error(&error.at_offset(offset), Level::Error);
+                    self.out.add(finding);
+                }
+            }
             Event::Slot(slot) => {
                 self.slot_ends();
                 self.slot = Some(slot);

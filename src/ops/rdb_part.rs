@@ -23,6 +23,8 @@ pub(super) struct Part {
     pub(super) marks: Vec<(u64, u32)>,
     pub(super) written: Written,
     pub(super) ledger: Ledger,
+    /// The names of function libraries, and where they stand.
+    pub(super) libraries: Vec<(Vec<u8>, u64)>,
     pub(super) survey: Survey,
     pub(super) has_no_checksum: bool,
 }

@@ -30,7 +30,7 @@ use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyset::KeySet;
 use crate::model::ValueType;
-use crate::model::function::checked_library_name;
+use crate::model::function::{LibraryNames, checked_library_name};
 use crate::model::sink::{KeyHead, ValueSink};
 use crate::num::Flavor;
 use crate::rdb::constants::Opcode;
@@ -229,6 +229,7 @@ pub(super) fn each_part(
     let start = reader.offset();
     let mut written = Written::default();
     let mut keys = KeySet::new(options.pipeline.keyset_bytes(), None);
+    let mut libraries = LibraryNames::default();
     let marker = KeyMarker::new(&keys, reader);
     let make = || Copier::new(options, pass, marker.clone());
     reader.pipe(options.pipeline, make, |part: &mut Part| {
@@ -237,6 +238,10 @@ pub(super) fn each_part(
             keys.insert_hashed(hash, mark);
         }
         part.ledger.drain_findings().for_each(&mut *report);
+        for (name, offset) in part.libraries.drain(..) {
+            let met = libraries.meet(&name);
+            met.map_err(|error| error.at_offset(offset))?;
+        }
         emit(part)
     })?;
     let mut out = Reporter {
@@ -327,8 +332,9 @@ impl Work for Copier<'_> {
         {
             let code = code.bytes(&mut self.key_scratch);
             let code = code.map_err(|flaw| Error::new(flaw.into()));
-            code.and_then(checked_library_name)
-                .map_err(|error| error.at_offset(span.start))?;
+            let name = code.and_then(checked_library_name);
+            let name = name.map_err(|error| error.at_offset(span.start))?;
+            self.part.libraries.push((name.to_vec(), span.start));
         }
         if let (Some(surveyor), false) = (&mut self.surveyor, matches!(item, Item::Key(_))) {
             surveyor.item(item, bytes, span)?;

@@ -60,6 +60,11 @@ impl ModuleId {
     }
 }
 
+/// Whether a class of key metadata can have this name: four characters of its alphabet.
+pub(crate) fn is_class_name(name: &str) -> bool {
+    name.len() == 4 && pack(name, CLASS_ALPHABET).is_some()
+}
+
 /// Packs characters into six bits each, the first one highest.
 fn pack(name: &str, alphabet: &[u8; 64]) -> Option<u64> {
     name.bytes().try_fold(0, |packed, byte| {

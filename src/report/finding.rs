@@ -1,9 +1,9 @@
 //! Findings: everything that a check has to say about an input.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use crate::error::{Code, Context, Error, ErrorKind, Fault, Value};
+use crate::error::{Code, Context, Error, ErrorKind, Fault, Printable, Value};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,16 +117,17 @@ impl Finding {
 impl fmt::Display for Finding {
     /// Writes `error: dump.rdb: message (at 0x1f40, db 0, key "user:1") [code]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.level.as_str())?;
+        let mut out = Printable(f);
+        write!(out, "{}: ", self.level.as_str())?;
         if let Some(file) = &self.place.file {
-            write!(f, "{file}: ")?;
+            write!(out, "{file}: ")?;
         }
-        f.write_str(&self.message)?;
+        out.write_str(&self.message)?;
         let place = self.place.to_string();
         if !place.is_empty() {
-            write!(f, " {place}")?;
+            write!(out, " {place}")?;
         }
-        write!(f, " [{}]", self.code)
+        write!(out, " [{}]", self.code)
     }
 }
 

@@ -36,7 +36,8 @@ pub fn text(subject: &Subject, seen: &Inspection) -> String {
         .map(|dialect| format!(", {} version {}", dialect.magic(), dialect.version))
         .unwrap_or_default();
     fact("kind", format!("{}{version}", subject.kind));
-    fact("server", seen.server().unwrap_or_default());
+    let server = seen.server().unwrap_or_default();
+    fact("server", server.escape_default().to_string());
     fact("size", bytes(subject.bytes.unwrap_or(seen.bytes)));
     // JSON has none.
     if subject.kind != "JSON" {

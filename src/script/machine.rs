@@ -18,7 +18,7 @@ use super::call::{raise, text_of};
 use super::convert::to_answer;
 use super::random::{self, Lrand48};
 use super::{Answer, Event, Job, Stop, bit, cjson, cmsgpack, out_of_time, structs};
-use crate::limits::{SCRIPT_BYTES, SCRIPT_PATTERN_BYTES, SCRIPT_TIME};
+use crate::limits::{COMPILED_SCRIPTS, SCRIPT_BYTES, SCRIPT_PATTERN_BYTES, SCRIPT_TIME};
 use crate::num::Flavor;
 
 /// Instructions between two looks at the clock.
@@ -94,7 +94,10 @@ pub(super) fn run(
 struct Machine {
     lua: Lua,
     shared: Rc<Shared>,
-    compiled: RefCell<HashMap<[u8; 20], Function>>,
+    /// Scripts that were made functions, by their place in `functions`: Lua has room for few
+    /// values that are held from outside, so that one table holds them.
+    compiled: RefCell<HashMap<[u8; 20], usize>>,
+    functions: Table,
     /// What servers put before a script to make a function of it: from late 6.2 on one
     /// that knows `...`.
     head: &'static [u8],
@@ -125,6 +128,7 @@ impl Machine {
             watched.check().map(|()| VmState::Continue)
         })?;
         Ok(Machine {
+            functions: lua.create_table()?,
             lua,
             shared: shared.clone(),
             compiled: RefCell::default(),
@@ -145,6 +149,10 @@ impl Machine {
         self.shared.started.set(None);
         if let Err(error) = &outcome {
             self.shared.check_memory(error);
+            if is_of_host(error) {
+                self.shared
+                    .unsupported("more values at once than our Lua takes");
+            }
         }
         match self.shared.stop.take() {
             // Whatever the script does from here on, it cannot write.
@@ -157,14 +165,10 @@ impl Machine {
     }
 
     fn call(&self, job: &Job) -> mlua::Result<Option<Answer>> {
-        let known = self.compiled.borrow().get(&job.sha).cloned();
-        let script = match known {
-            Some(script) => script,
-            None => {
-                let script = self.compile(&job.body)?;
-                self.compiled.borrow_mut().insert(job.sha, script.clone());
-                script
-            }
+        let known = self.compiled.borrow().get(&job.sha).copied();
+        let script: Function = match known {
+            Some(place) => self.functions.raw_get(place)?,
+            None => self.keep(job.sha, self.compile(&job.body)?)?,
         };
         let globals = self.lua.globals();
         globals.raw_set("KEYS", strings(&self.lua, &job.keys)?)?;
@@ -173,10 +177,32 @@ impl Machine {
         to_answer(&result)
     }
 
+    /// Keeps a function for the next call of its script; when there are too many, only this one.
+    fn keep(&self, sha: [u8; 20], script: Function) -> mlua::Result<Function> {
+        let mut compiled = self.compiled.borrow_mut();
+        if compiled.len() == COMPILED_SCRIPTS {
+            compiled.clear();
+            self.functions.clear()?;
+        }
+        let place = compiled.len() + 1;
+        self.functions.raw_set(place, &script)?;
+        compiled.insert(sha, place);
+        Ok(script)
+    }
+
     fn compile(&self, body: &[u8]) -> mlua::Result<Function> {
         let function = [self.head, body, b"\nend"].concat();
         let chunk = self.lua.load(function).set_name("@user_script");
         chunk.set_mode(ChunkMode::Text).call(())
+    }
+}
+
+/// Whether an error is none of Lua's, but of what runs it here: no server gives it.
+fn is_of_host(error: &mlua::Error) -> bool {
+    match error {
+        mlua::Error::StackError => true,
+        mlua::Error::CallbackError { cause, .. } => is_of_host(cause),
+        _ => false,
     }
 }
 

@@ -137,6 +137,14 @@ fn snapshots() -> Vec<Hostile> {
             ends: TWICE,
         },
         Hostile {
+            name: "same-library.rdb",
+            bytes: snapshot(&numbered(1_000, |n| {
+                let library = format!("#!lua name=library{}\nreturn", n % 999);
+                [&[0xf5][..], &string(library.as_bytes())].concat()
+            })),
+            ends: &[(VERIFY, 1), (TO_AOF, 1), (TO_RDB, 1)],
+        },
+        Hostile {
             name: "foreign-owner.rdb",
             bytes: snapshot(&foreign_owner()),
             ends: &[

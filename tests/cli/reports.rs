@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use super::util::resp::encode;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -147,11 +148,28 @@ fn terminal_escapes_of_keys_stay_out_of_reports() {
     let mut wrong_listpack = b"REDIS0010\xfe\x00\x10\x05\x1b[2Jx\x04abcd\xff".to_vec();
     wrong_listpack.extend([0; 8]);
     let broken = file(&dir, "bro\u{1b}[5mken\n.rdb", &wrong_listpack);
+    let evil = "evil\u{1b}[2J\nerror: no\u{9b}1m";
+    let mut log = Vec::new();
+    encode(&["SELECT", "0"], &mut log);
+    encode(&["EVAL", "error(KEYS[1])", "1", evil], &mut log);
+    let script = file(&dir, "script.aof", &log);
+    let mut other_server = b"REDIS0009\xfa\x09redis-ver".to_vec();
+    other_server.push(evil.len() as u8);
+    other_server.extend(evil.as_bytes());
+    other_server.extend([0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let server = file(&dir, "server.rdb", &other_server);
+    let part = b"file evil\x1b[2J seq 1 type i\n";
+    let manifest = file(&dir, "appendonly.aof.manifest", part);
     for args in [
         &["verify", &input][..],
         &["verify", "--color", "never", &broken],
         &["inspect", &input],
         &["inspect", &broken],
+        &["verify", &script],
+        &["digest", &script],
+        &["inspect", &server],
+        &["verify", &manifest],
+        &["inspect", &manifest],
         &["convert", &broken, "--to", "ndjson"],
         &["convert", &input, "--to", "json"],
         &["convert", &broken, "--to", "ndjson", "--keep-going"],

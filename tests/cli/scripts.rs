@@ -26,6 +26,23 @@ fn summary(report: &str) -> Json {
     last["data"].clone()
 }
 
+/// Lua has room for some thousand values that are held from outside.
+#[test]
+fn each_of_very_many_scripts_runs() {
+    let mut bytes = log(&[SELECT]);
+    for n in 0..9_000 {
+        let body = format!("return redis.call('SET', 'k{n}', 'v')");
+        bytes.extend(log(&[&["EVAL", &body, "0"]]));
+    }
+    // One that was forgotten in between.
+    let again = "return redis.call('SET', 'k0', 'v')";
+    bytes.extend(log(&[&["EVAL", again, "0"]]));
+    let folder = folder();
+    let path = file(&folder, "scripts.aof", &bytes);
+    let report = stdout(&expect(&["verify", "--json", &path], 0));
+    assert_eq!(summary(&report)["keys"], 9_000, "{report}");
+}
+
 #[test]
 fn a_script_does_as_its_commands_unless_scripts_are_not_wanted() {
     let body = "redis.call('SET', KEYS[1], cjson.encode({ARGV[1], redis.call('GET', 'n')}))";

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rdbkit::bytes::file_id::display_path;
-use rdbkit::error::{Error, Result};
+use rdbkit::error::{Error, Result, printable};
 use rdbkit::input::{Expanded, Purpose};
 use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::verify::{Verified, VerifyOptions, verify_input, verify_log};
@@ -209,7 +209,9 @@ impl<'a> Report<'a> {
         match self.format {
             ReportFormat::Text => {
                 findings.drain(print)?;
-                print(format!("{name}: {}\n", sentence(&verified, verdict)).as_bytes())
+                print(
+                    format!("{}: {}\n", printable(&name), sentence(&verified, verdict)).as_bytes(),
+                )
             }
             ReportFormat::Json => {
                 findings.drain(print)?;
