@@ -1,9 +1,9 @@
 //! What goes to stderr: errors, warnings, phases. Data never does, and nothing here goes to stdout.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Instant;
 
-use anstream::ColorChoice;
+use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Color, Style};
 use rdbkit::error::{Code, Error, printable};
 use rdbkit::report::{Finding, Level};
@@ -47,12 +47,11 @@ impl Printer {
     }
 
     fn say(&self, style: Style, word: &str, text: &str) {
+        // A line at once: other threads, and the runtime when memory ends, write there, too.
+        let mut line = AutoStream::new(Vec::new(), AutoStream::choice(&io::stderr()));
+        let _ = writeln!(line, "{style}{word}{style:#}: {}", printable(text));
         // A closed stderr is no reason to fail.
-        let _ = writeln!(
-            anstream::stderr(),
-            "{style}{word}{style:#}: {}",
-            printable(text)
-        );
+        let _ = io::stderr().write_all(&line.into_inner());
     }
 
     /// Says what went wrong, and what to do about it if that is known.
