@@ -11,6 +11,8 @@ mod util;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rdbkit::bytes::crc64::crc64;
 use rdbkit::ops::verify::{VerifyOptions, verify_rdb};
@@ -159,7 +161,7 @@ impl Judge {
         }
     }
 
-    /// Whether the server's own checker refuses a file of this value.
+    /// Whether the server's own checker refuses a file of this value, if it has one that ends.
     fn check_rdb(&self, payload: &[u8], folder: &std::path::Path) -> Option<bool> {
         let (name, magic) = match self.release.family {
             Family::Redis => ("redis-check-rdb", "REDIS"),
@@ -189,7 +191,19 @@ impl Judge {
             .arg(&path)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        Some(!command.status().unwrap().success())
+        let mut checker = command.spawn().unwrap();
+        // On some bytes a checker never ends: that is no verdict.
+        for _ in 0..500 {
+            if let Some(status) = checker.try_wait().unwrap() {
+                return Some(!status.success());
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        thread::sleep(Duration::from_secs(4));
+        let status = checker.try_wait().unwrap();
+        let _ = checker.kill();
+        let _ = checker.wait();
+        status.map(|status| !status.success())
     }
 }
 
