@@ -19,7 +19,8 @@
 //! not expect it. Here it is SIGURG (`F_SETSIG`), which nobody notices who did not ask for it.
 //!
 //! A child that another thread forks has, until it runs its program, what the parent had open:
-//! a file that was opened and closed a moment ago can be in use for that long.
+//! a file that was written and closed a moment ago is in use for that long. [`Lease::take`]
+//! waits for such children; a server keeps its log open.
 //!
 //! Only the owner of a file and root get leases, and network file systems know none.
 //! `fcntl` with these words has no safe interface (rustix 1.1, nix 0.31), so this is a file
@@ -32,8 +33,14 @@
 
 use std::fs::File;
 use std::io;
+use std::thread;
+use std::time::Duration;
 
 use super::file_id::FileId;
+
+/// How often, and after what pause, a file in use is asked for again: one second in all.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Why there is no lease.
 #[derive(Debug)]
@@ -57,6 +64,8 @@ pub struct Lease {
 impl Lease {
     /// Takes a lease on a regular file that is open once.
     ///
+    /// A file that is open elsewhere is given a second to be closed there.
+    ///
     /// ```
     /// use std::fs::{self, File};
     /// use rdbkit::bytes::lease::{Lease, NoLease};
@@ -79,12 +88,17 @@ impl Lease {
         let lease = Lease {
             file: file.try_clone().map_err(NoLease::Unsupported)?,
         };
-        sys::take(&lease.file).map_err(|e| match e.kind() {
-            io::ErrorKind::WouldBlock => NoLease::InUse,
-            io::ErrorKind::PermissionDenied => NoLease::NotOwner,
-            _ => NoLease::Unsupported(e),
-        })?;
-        Ok(lease)
+        for _ in 0..ATTEMPTS {
+            match sys::take(&lease.file) {
+                Ok(()) => return Ok(lease),
+                Err(e) => match e.kind() {
+                    io::ErrorKind::WouldBlock => thread::sleep(PAUSE),
+                    io::ErrorKind::PermissionDenied => return Err(NoLease::NotOwner),
+                    _ => return Err(NoLease::Unsupported(e)),
+                },
+            }
+        }
+        Err(NoLease::InUse)
     }
 
     /// Whether nobody has opened or truncated the file since.
@@ -182,8 +196,6 @@ mod tests {
     use std::fs;
     use std::path::Path;
     use std::process::{Child, Command, Stdio};
-    use std::thread;
-    use std::time::Duration;
 
     use super::*;
     use crate::bytes::map::Map;
@@ -250,6 +262,19 @@ mod tests {
         let lease = Lease::take(&file).unwrap();
         io::Write::write_all(&mut file, b"more").unwrap();
         assert!(lease.is_held());
+    }
+
+    #[test]
+    fn file_that_is_closed_elsewhere_in_a_moment_gets_a_lease() {
+        let (_folder, path) = file();
+        let file = File::open(&path).unwrap();
+        let other = File::options().write(true).open(&path).unwrap();
+        let closing = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            drop(other);
+        });
+        assert!(Lease::take(&file).unwrap().is_held());
+        closing.join().unwrap();
     }
 
     #[test]
