@@ -1,11 +1,14 @@
 //! Strings of JSON: UTF-8 as it is, anything else as base64.
 //!
-//! A string that is valid UTF-8 becomes a JSON string in which only what JSON
-//! demands is escaped. Any other becomes `{"$b64":".."}`, so that no byte is lost
-//! and no reader has to guess an encoding.
+//! A string that is valid UTF-8 becomes a JSON string in which only what JSON demands is
+//! escaped, and the other control characters, U+007F to U+009F, which terminals may obey. Any
+//! other becomes `{"$b64":".."}`, so that no byte is lost and no reader has to guess an encoding.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+/// The one control character of ASCII that is above 0x1f.
+const DELETE: u8 = 0x7f;
 
 /// What each byte of a string becomes: 0 itself, `u` a `\u00XX`, else a backslash and this letter.
 const ESCAPES: [u8; 256] = {
@@ -15,6 +18,7 @@ const ESCAPES: [u8; 256] = {
         table[byte] = b'u';
         byte += 1;
     }
+    table[DELETE as usize] = b'u';
     table[b'"' as usize] = b'"';
     table[b'\\' as usize] = b'\\';
     table[b'\n' as usize] = b'n';
@@ -51,7 +55,10 @@ pub fn write_utf8(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => {
-            write_escaped(text, out);
+            match has_c1(bytes) {
+                false => write_escaped(text, out),
+                true => write_escaped_c1(text, out),
+            }
             true
         }
         Err(_) => false,
@@ -65,7 +72,7 @@ pub fn write_utf8(bytes: &[u8], out: &mut Vec<u8>) -> bool {
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     const LANES: usize = 16;
-    let odd = |byte: u8| !(0x20..0x80).contains(&byte) | (byte == b'"') | (byte == b'\\');
+    let odd = |byte: u8| !(0x20..DELETE).contains(&byte) | (byte == b'"') | (byte == b'\\');
     let clean = |chunk: &[u8; LANES]| !chunk.iter().fold(false, |any, &byte| any | odd(byte));
     if let Some(last) = bytes.last_chunk::<LANES>() {
         return bytes.as_chunks::<LANES>().0.iter().all(clean) && clean(last);
@@ -87,7 +94,33 @@ fn to_escape(bytes: [u8; 8]) -> u64 {
     let below = |word: u64, n: u64| word.wrapping_sub(n * ONES);
     let quote = word ^ (b'"' as u64 * ONES);
     let backslash = word ^ (b'\\' as u64 * ONES);
-    (below(word, 0x20) | below(quote, 1) | below(backslash, 1) | word) & HIGH
+    // One more makes a byte above 0x7f of a delete, and spills over from 0xff only.
+    let delete = word.wrapping_add(ONES);
+    (below(word, 0x20) | below(quote, 1) | below(backslash, 1) | delete | word) & HIGH
+}
+
+/// Whether UTF-8 has a control character from U+0080 to U+009F: two bytes, the first 0xc2.
+fn has_c1(bytes: &[u8]) -> bool {
+    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    pairs.fold(false, |any, (&first, &second)| {
+        any | ((first == 0xc2) & (second < 0xa0))
+    })
+}
+
+/// [`write_escaped`] of a text that has such characters.
+#[cold]
+fn write_escaped_c1(text: &str, out: &mut Vec<u8>) {
+    let is_c1 = |character: char| ('\u{80}'..='\u{9f}').contains(&character);
+    out.push(b'"');
+    for piece in text.split_inclusive(is_c1) {
+        let last = piece.chars().next_back().filter(|&last| is_c1(last));
+        let clean = &piece[..piece.len() - last.map_or(0, char::len_utf8)];
+        put_text(clean, out);
+        if let Some(last) = last {
+            out.extend_from_slice(format!("\\u{:04x}", u32::from(last)).as_bytes());
+        }
+    }
+    out.push(b'"');
 }
 
 /// What a byte becomes: up to six bytes, and in the last one how many.
@@ -115,17 +148,23 @@ const REPLACEMENTS: [[u8; 8]; 256] = {
     table
 };
 
-/// Appends the text of a JSON string in quotes.
+/// Appends a text as a JSON string in quotes.
+fn write_escaped(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    put_text(text, out);
+    out.push(b'"');
+}
+
+/// Appends a text with what ASCII has to escape replaced.
 ///
 /// Eight bytes at a time: clean ones are copied, others replaced by table, without a branch
 /// for each byte. Documents have a quote in nearly every word, so a search for the next
 /// one would guess wrong all the time.
-fn write_escaped(text: &str, out: &mut Vec<u8>) {
+fn put_text(text: &str, out: &mut Vec<u8>) {
     /// Room for 64 bytes of text and one replacement's overrun.
     const BLOCK_BYTES: usize = 64;
     let mut block = [0_u8; 6 * BLOCK_BYTES + ROOM_BYTES];
-    out.reserve(text.len() + 2);
-    out.push(b'"');
     for piece in text.as_bytes().chunks(BLOCK_BYTES) {
         let mut len = 0;
         let (words, tail) = piece.as_chunks::<8>();
@@ -140,7 +179,6 @@ fn write_escaped(text: &str, out: &mut Vec<u8>) {
         len += put(tail, &mut block[len..]);
         out.extend_from_slice(&block[..len]);
     }
-    out.push(b'"');
 }
 
 /// Room for what eight bytes become: at most 48 bytes and the overrun of the last one.
@@ -182,7 +220,11 @@ mod tests {
             (b"a\"b\\c/d", b"\"a\\\"b\\\\c/d\""),
             (
                 b"\x00\x1f\x7f\n\r\t\x08\x0c",
-                b"\"\\u0000\\u001f\x7f\\n\\r\\t\\b\\f\"",
+                b"\"\\u0000\\u001f\\u007f\\n\\r\\t\\b\\f\"",
+            ),
+            (
+                "\u{9b}31m\u{a0}©\"\u{80}\u{9f}".as_bytes(),
+                "\"\\u009b31m\u{a0}©\\\"\\u0080\\u009f\"".as_bytes(),
             ),
             ("é€😀".as_bytes(), "\"é€😀\"".as_bytes()),
             (b"\xff\x00", b"{\"$b64\":\"/wA=\"}"),
@@ -200,7 +242,9 @@ mod tests {
                 for at in 0..len {
                     let mut bytes = vec![b'a'; len];
                     bytes[at] = byte;
-                    let read: String = serde_json::from_slice(&written(&bytes)).unwrap();
+                    let written = written(&bytes);
+                    assert!(!written.iter().any(u8::is_ascii_control));
+                    let read: String = serde_json::from_slice(&written).unwrap();
                     assert_eq!(read.as_bytes(), bytes);
                 }
             }
