@@ -549,6 +549,7 @@ def corrupt():
         bad(f"listpack_{name}", one(kind, prefix + string(blob), version))
 
     lp("backlen_wrong", listpack(["f", "v"], entries=lp_entry("f", b"\x03") + lp_entry("v")))
+    lp("backlen_stray_bit", listpack(["f", 1 << 40], entries=lp_entry("f") + lp_entry(1 << 40, b"\x89")))
     lp("backlen_too_wide", listpack(["f", "v"], entries=lp_entry("f", b"\x00\x82") + lp_entry("v")))
     lp("count_too_high", listpack(["f", "v"], count=4))
     lp("count_too_low", listpack(["f", "v", "g", "w"], count=2))
@@ -668,6 +669,7 @@ def corrupt():
     st("node_master_no_zero", nodes=[(base, [*body[:4], 1, *body[5:]])])
     st("entry_count_wrong", nodes=[(base, [*body[:-1], 9])])
     st("entry_flags_unknown", nodes=[(base, [*body[:5], 6, *body[6:]])])
+    st("node_listpack_count_wrong", nodes=[(base, listpack(body, count=99))], count=3)
     st("entry_cut", nodes=[(base, body[:-2])])
     st("entry_own_fields_huge", nodes=[(base, [1, 0, 1, "f", 0, 0, 0, 0, 1 << 40, "x", "y", 6])])
     st("node_listpack_bad", nodes=[(base, listpack(body, total=500))], count=3)

@@ -14,9 +14,10 @@
 //!
 //! Upstream: `t_stream.c streamAppendItem`, `streamValidateListpackIntegrity`; the same
 //! since RDB version 9. As servers do with `sanitize-dump-payload yes`, we check the shape of
-//! every entry. Beyond them we count the deleted entries, know only the two flags, and
-//! want the IDs strictly increasing from the master ID on ([`Code::BadOrder`]). That some
-//! entry is live is for the caller to demand.
+//! every entry. Beyond them we count the deleted entries, and want the IDs strictly increasing
+//! from the master ID on ([`Code::BadOrder`]). That some entry is live is for the caller to
+//! demand. As servers, we look neither at other flags nor at the count in the listpack's header;
+//! they are told as a form that no server writes.
 
 use super::integer;
 use super::listpack::{Listpack, ListpackIter};
@@ -70,7 +71,7 @@ impl<'a> StreamNode<'a> {
 
     /// Reads the master entry of a listpack that may [watch forms](Listpack::watching_form).
     pub(crate) fn of(listpack: Listpack<'a>, master: (u64, u64)) -> Result<Self, Flaw> {
-        let mut elements = listpack.iter();
+        let mut elements = listpack.iter().without_count();
         let live = read_count(&mut elements, "the number of live entries")?;
         let deleted = read_count(&mut elements, "the number of deleted entries")?;
         let names_len = read_count(&mut elements, "the number of master fields")?;
@@ -126,6 +127,8 @@ impl<'a> StreamNode<'a> {
             seen_deleted: 0,
             previous: None,
             entry: None,
+            listpack_len: self.listpack.declared_len(),
+            odd: None,
             done: false,
         }
     }
@@ -148,6 +151,10 @@ pub struct Entries<'a> {
     seen_deleted: u64,
     previous: Option<(u64, u64)>,
     entry: Option<OpenEntry<'a>>,
+    /// Number of elements according to the listpack, if it says.
+    listpack_len: Option<usize>,
+    /// The first thing that means nothing to a server.
+    odd: Option<Flaw>,
     done: bool,
 }
 
@@ -164,9 +171,21 @@ struct OpenEntry<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// As [`ListpackIter::non_canonical`].
+    /// As [`ListpackIter::non_canonical`]; or what means nothing to a server.
     pub(crate) fn non_canonical(&self) -> Option<Flaw> {
-        self.elements.non_canonical()
+        self.elements.non_canonical().or_else(|| self.odd.clone())
+    }
+
+    #[cold]
+    fn note_odd(
+        &mut self,
+        at: usize,
+        what: &'static str,
+        wanted: impl Into<Value>,
+        found: impl Into<Value>,
+    ) {
+        let flaw = Flaw::new(Code::NotCanonical, at, what, wanted, found);
+        self.odd.get_or_insert(flaw);
     }
 
     /// The next entry, or `None` after the last one, when everything has been checked.
@@ -200,7 +219,7 @@ impl<'a> Entries<'a> {
         let at = self.elements.at();
         let flags = read_int(&mut self.elements, "the flags of an entry")?;
         if flags & !(DELETED | SAME_FIELDS) != 0 {
-            return Err(bad(at, "the flags of an entry", "0 to 3", flags));
+            self.note_odd(at, "the flags of an entry", "0 to 3", flags);
         }
         let ms = read_int(&mut self.elements, "the milliseconds of an entry")?;
         let seq = read_int(&mut self.elements, "the sequence number of an entry")?;
@@ -291,6 +310,10 @@ impl<'a> Entries<'a> {
         if self.seen_deleted != self.declared_deleted {
             let what = "the number of deleted entries";
             return Err(bad(at, what, self.declared_deleted, self.seen_deleted));
+        }
+        let seen = self.elements.seen();
+        if let Some(declared) = self.listpack_len.filter(|&declared| declared != seen) {
+            self.note_odd(at, "the number of elements", seen, declared);
         }
         Ok(())
     }

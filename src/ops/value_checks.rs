@@ -10,7 +10,7 @@ use super::export::{export_array, export_module};
 use super::listener::{Listener, Nobody};
 use super::rdb_ledger::Part;
 use crate::bytes::Text;
-use crate::error::{Code, Error, Result, Value as Side, escape_key};
+use crate::error::{Code, Error, Flaw, Result, Value as Side, escape_key};
 use crate::json::is_document;
 use crate::keyset::members::MemberSet;
 use crate::model::ValueType;
@@ -56,6 +56,12 @@ impl Place<'_, '_> {
 
     fn of_error(&self, error: Error) -> Finding {
         Finding::of_error(&error.in_key(self.record.db, self.key), Level::Error)
+    }
+
+    /// A form that loses nothing.
+    fn odd(&self, flaw: Flaw) -> Finding {
+        let error = Error::new(flaw.into()).at_offset(self.record.offset);
+        Finding::of_error(&error.in_key(self.record.db, self.key), Level::Warning)
     }
 }
 
@@ -141,10 +147,7 @@ impl ValueChecks {
                     sink.end_value();
                 }
                 if let Some(flaw) = self.scratch.take_non_canonical() {
-                    let error = Error::new(flaw.into())
-                        .at_offset(record.offset)
-                        .in_key(record.db, key);
-                    out.add(Finding::of_error(&error, Level::Warning));
+                    out.add(place.odd(flaw));
                 }
             }
         }
@@ -392,8 +395,12 @@ impl ValueChecks {
         let id = module.id()?;
         if id.name() == crate::rdb::vectorset::MODULE_NAME && id.encoding_version() == 0 {
             let items = module.items()?;
-            crate::rdb::vectorset::check(items)
-                .map_err(|flaw| Error::new(flaw.into()).at_offset(place.record.offset))?;
+            let checked = crate::rdb::vectorset::check(items);
+            let odd =
+                checked.map_err(|flaw| Error::new(flaw.into()).at_offset(place.record.offset))?;
+            if let Some(odd) = odd {
+                out.add(place.odd(odd));
+            }
         }
         if let Some(text) = module.json_text()?
             && !is_document(&text)

@@ -9,7 +9,7 @@
 //! The parameters are a node of the HNSW graph, which a dataset does not need:
 //!
 //! ```text
-//! id, level | version << 24,
+//! id, level (8 bits) | version (8 bits) << 24,
 //! (level + 1) × (links, most links, links × id of a node, [version 1] worst link),
 //! norm and range
 //! ```
@@ -33,8 +33,14 @@ pub(crate) const FLAG_ATTRIBUTES: u64 = 2;
 pub(crate) const DEFAULT_M: u32 = 16;
 /// The newest layout of a node's parameters.
 const NEWEST_NODE_VERSION: u64 = 1;
-/// A node is on this many layers at most.
-const MAX_LAYERS: u64 = 16;
+/// What a node's second parameter has of its level and of the layout's version; servers
+/// look at nothing else in it.
+const LEVEL: u64 = 0xff;
+const VERSION: u64 = 0xff00_0000;
+/// What servers look at in a number of links, and in an index of one.
+const LINKS: u64 = 0xffff_ffff;
+/// The highest level that a server gives a node; it loads any.
+const TOP_LEVEL: u64 = 16;
 /// What servers take as a node's most links: four times the greatest M.
 const MOST_LINKS: u64 = 4 * 4096;
 
@@ -159,11 +165,12 @@ pub fn decode<'i>(mut items: impl Iterator<Item = ModuleItem<'i>>) -> Result<Vec
     }
 }
 
-/// Checks the items of a set: their layout, and the graph that they make.
+/// Checks the items of a set: their layout, and the graph that they make. Tells the first
+/// node with bits that servers neither set nor look at.
 ///
 /// # Errors
 /// What servers refuse.
-pub(crate) fn check(items: ModuleItems<'_>) -> Result<(), Flaw> {
+pub(crate) fn check(items: ModuleItems<'_>) -> Result<Option<Flaw>, Flaw> {
     decode(items)?;
     check_graph(items)
 }
@@ -175,9 +182,9 @@ pub(crate) fn check(items: ModuleItems<'_>) -> Result<(), Flaw> {
 ///
 /// # Errors
 /// A graph that servers refuse.
-fn check_graph(items: ModuleItems<'_>) -> Result<(), Flaw> {
+fn check_graph(items: ModuleItems<'_>) -> Result<Option<Flaw>, Flaw> {
     let mut nodes = Vec::new();
-    each_node(items, |id, level, _, _| {
+    let odd = each_node(items, |id, level, _, _| {
         // One entry a node, however many levels it says it is on.
         if nodes.last() != Some(&(id, level)) {
             nodes.push((id, level));
@@ -220,7 +227,7 @@ fn check_graph(items: ModuleItems<'_>) -> Result<(), Flaw> {
         Ok(())
     })?;
     match sums {
-        [0, 0] => Ok(()),
+        [0, 0] => Ok(odd),
         _ => Err(broken(
             "links of vectors",
             "there and back",
@@ -229,11 +236,13 @@ fn check_graph(items: ModuleItems<'_>) -> Result<(), Flaw> {
     }
 }
 
-/// Calls `layer(id, level, layer, links)` for each layer that a node is on.
+/// Calls `layer(id, level, layer, links)` for each layer that a node is on; tells the first
+/// node with stray bits.
 fn each_node(
     mut items: ModuleItems<'_>,
     mut layer: impl FnMut(u64, u64, u64, &[u64]) -> Result<(), Flaw>,
-) -> Result<(), Flaw> {
+) -> Result<Option<Flaw>, Flaw> {
+    let mut odd = None;
     let head = head(&mut items)?;
     let mut parameters = Vec::new();
     for _ in 0..head.count {
@@ -245,15 +254,27 @@ fn each_node(
         for _ in 0..uint(&mut items, "parameters of a node")? {
             parameters.push(uint(&mut items, "parameter of a node")?);
         }
-        node_layers(&parameters, &mut layer)?;
+        let is_odd = node_layers(&parameters, &mut layer)?;
+        if is_odd && odd.is_none() {
+            let what = "parameters of a node";
+            odd = Some(Flaw::new(
+                Code::NotCanonical,
+                0,
+                what,
+                "no other bits",
+                "some",
+            ));
+        }
     }
-    Ok(())
+    Ok(odd)
 }
 
+/// Calls `layer` as [`each_node`]; says whether there are bits that mean nothing, or a level
+/// that no server makes.
 fn node_layers(
     parameters: &[u64],
     layer: &mut impl FnMut(u64, u64, u64, &[u64]) -> Result<(), Flaw>,
-) -> Result<(), Flaw> {
+) -> Result<bool, Flaw> {
     let cut = || {
         broken(
             "parameters of a node",
@@ -262,15 +283,15 @@ fn node_layers(
         )
     };
     let (&[id, packed], mut rest) = parameters.split_first_chunk().ok_or_else(cut)?;
-    let (version, level) = (packed >> 24, packed & 0xff_ffff);
+    let (version, level) = ((packed & VERSION) >> 24, packed & LEVEL);
     if version > NEWEST_NODE_VERSION {
         return Err(broken("version of a node", "0 or 1", version));
     }
-    if level >= MAX_LAYERS {
-        return Err(broken("top layer of a node", "below 16", level));
-    }
+    let mut is_odd = packed & !(LEVEL | VERSION) != 0 || level > TOP_LEVEL;
     for number in 0..=level {
         let (&[count, most], behind) = rest.split_first_chunk().ok_or_else(cut)?;
+        is_odd |= (count | most) & !LINKS != 0;
+        let (count, most) = (count & LINKS, most & LINKS);
         if count > most || most > MOST_LINKS {
             return Err(broken(
                 "links of a node",
@@ -284,12 +305,83 @@ fn node_layers(
         if version > 0 {
             let (&worst, behind) = rest.split_first().ok_or_else(cut)?;
             rest = behind;
-            let index = worst & u64::from(u32::MAX);
+            let index = worst & LINKS;
             if count > 0 && index >= count {
                 return Err(broken("worst link of a node", "one of its links", index));
             }
         }
         layer(id, level, number, links)?;
     }
-    rest.first().map(|_| ()).ok_or_else(cut)
+    rest.first().map(|_| is_odd).ok_or_else(cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_read_as_servers_do() {
+        const WORST: u64 = 7 << 32;
+        let table: &[(&str, &[u64], Option<bool>)] = &[
+            ("one layer", &[1, 1 << 24, 0, 32, WORST, 9], Some(false)),
+            ("one link", &[1, 1 << 24, 1, 32, 2, WORST, 9], Some(false)),
+            ("layout of version 0", &[1, 0, 1, 32, 2, 9], Some(false)),
+            (
+                "two layers",
+                &[1, 1 << 24 | 1, 0, 32, WORST, 0, 16, WORST, 9],
+                Some(false),
+            ),
+            (
+                "stray bit beside the level",
+                &[1, 1 << 24 | 1 << 10, 0, 32, WORST, 9],
+                Some(true),
+            ),
+            (
+                "stray bit above the version",
+                &[1, 1 << 24 | 1 << 40, 0, 32, WORST, 9],
+                Some(true),
+            ),
+            (
+                "stray bit in the links",
+                &[1, 1 << 24, 1 << 32, 32, WORST, 9],
+                Some(true),
+            ),
+            (
+                "stray bit in the most links",
+                &[1, 0, 0, 32 | 1 << 63, 9],
+                Some(true),
+            ),
+            ("unknown version", &[1, 2 << 24, 0, 32, WORST, 9], None),
+            ("more links than may be", &[1, 0, 33, 32, 9], None),
+            (
+                "more than any server gives",
+                &[1, 0, 0, MOST_LINKS + 1, 9],
+                None,
+            ),
+            (
+                "worst link is none",
+                &[1, 1 << 24, 1, 32, 2, WORST | 1, 9],
+                None,
+            ),
+            ("layer missing", &[1, 1, 0, 32, 9], None),
+            ("norm missing", &[1, 0, 0, 32], None),
+            ("nothing", &[], None),
+        ];
+        for (name, parameters, expected) in table {
+            let read = node_layers(parameters, &mut |_, _, _, _| Ok(()));
+            assert_eq!(read.ok(), *expected, "{name}");
+        }
+        let mut high = vec![1, 17];
+        high.extend([0, 32].repeat(18));
+        high.push(9);
+        assert_eq!(
+            node_layers(&high, &mut |_, _, _, _| Ok(())).ok(),
+            Some(true)
+        );
+        high[1] = 16;
+        assert_eq!(
+            node_layers(&high, &mut |_, _, _, _| Ok(())).ok(),
+            Some(false)
+        );
+    }
 }

@@ -112,6 +112,19 @@ fn elements_read_or_name_the_broken_rule() {
             "f0010000006106",
             Ok(&[Text::Bytes(b"a")]),
         ),
+        (
+            "bit 7 of the backlen set, and nothing before it",
+            1,
+            "f4 0000000000010000 89",
+            Ok(&[Text::Int(1 << 40)]),
+        ),
+        (
+            "bit 7 of the backlen set behind a byte that ends it at 127",
+            1,
+            "f4 0000000000010001 89",
+            Err(15),
+        ),
+        ("backlen of bytes with bit 7 only", 1, "8280 8083", Err(9)),
         ("one too few", 2, "0101", Err(4)),
         ("one too many", 0, "0101", Err(4)),
         ("integer without backlen", 1, "01", Err(6)),
@@ -208,6 +221,8 @@ fn non_canonical_names_the_first_element() {
     let table = [
         ("0101 f1010003", Some(8)),
         ("c00502", Some(6)),
+        ("0101 f4000000000001000089", Some(8)),
+        ("0101 f4000000000001000009", None),
         ("f3010000000005", None),
         ("f30100000005", Some(6)),
         ("81610203 01", None),
