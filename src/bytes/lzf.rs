@@ -74,7 +74,12 @@ pub fn decompress_into(
     out: &mut Vec<u8>,
 ) -> Result<(), Flaw> {
     let bound = max_expanded_len(compressed.len());
-    if expanded_len > bound || compressed.is_empty() {
+    if compressed.is_empty() {
+        out.clear();
+        let what = "instructions of a block";
+        return Err(Flaw::new(Code::BadLzf, 0, what, "at least 1", "none"));
+    }
+    if expanded_len > bound {
         out.clear();
         let what = "a length that the block can expand to";
         return Err(Flaw::new(Code::BadLzf, 0, what, bound, expanded_len));

@@ -16,6 +16,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -179,6 +180,31 @@ impl Release {
     pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.folder().join("bin").join(name);
         path.exists().then_some(path)
+    }
+
+    /// Its `redis-check-rdb`, which is the server itself under another name; since 3.2.
+    pub(crate) fn checker(&self) -> Command {
+        let name = match self.family {
+            Family::Redis => "redis-check-rdb",
+            Family::Valkey => "valkey-check-rdb",
+        };
+        if let Some(path) = self.program(name) {
+            return Command::new(path);
+        }
+        let binary = self.binary();
+        let library = self.folder().join("lib");
+        let loader = library.join("ld-linux-x86-64.so.2");
+        if !loader.exists() {
+            let mut command = Command::new(binary);
+            command.arg0(name);
+            return command;
+        }
+        // What stands in `bin` is a script then, which a name cannot be given through.
+        let real = self.folder().join("real").join(binary.file_name().unwrap());
+        let mut command = Command::new(loader);
+        command.args(["--argv0", name, "--library-path"]);
+        command.arg(library).arg(real);
+        command
     }
 
     pub(crate) fn binary(&self) -> PathBuf {
