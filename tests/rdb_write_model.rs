@@ -14,7 +14,7 @@ use rdbkit::ops::rdb_write::{Form, WriteOptions, survey_rdb, write_rdb};
 use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
 use rdbkit::ops::verify::VerifyOptions;
 use rdbkit::rdb::{Encodings, RdbReader, Target};
-use util::model::{Bytes, Collector, Model, assert_same_stream, expected, file, read};
+use util::model::{Bytes, Collector, Model, assert_same_stream, collect, expected, file};
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     let len = prop_oneof![8 => 0..30usize, 4 => 60..70usize, 1 => 120..130usize];
@@ -231,6 +231,11 @@ fn findings(file: &[u8]) -> Vec<String> {
     found
 }
 
+fn read(file: &[u8]) -> Option<(Model, Option<i64>)> {
+    let key = collect(file);
+    Some((key.model?, key.expire_at_ms))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -243,7 +248,7 @@ proptest! {
     ) {
         // The newest release carries everything.
         let newest = Target::named("redis-8.10").unwrap();
-        let source = file(&model, at, newest);
+        let source = file(&model, at, &[], newest);
         prop_assert_eq!(read(&source), Some((model.clone(), at)));
         let all: Vec<&'static Target> = Target::all().collect();
         let mut written = None;
@@ -262,7 +267,11 @@ proptest! {
             let expected = expected(&model, &lost, target);
             let after = read(&out);
             match (&expected, &after) {
-                (Some(Model::Stream(entries, state)), Some((Model::Stream(found, left), _))) => {
+                (
+                    Some(Model::Stream(entries, state)),
+                    Some((Model::Stream(found, left), deadline)),
+                ) => {
+                    prop_assert_eq!(deadline, &at, "{}", target);
                     prop_assert_eq!(entries, found, "{}", target);
                     assert_same_stream(state, left, &lost);
                 }
@@ -285,7 +294,7 @@ proptest! {
         targets in prop::collection::vec(any::<prop::sample::Index>(), 4),
     ) {
         let newest = Target::named("redis-8.10").unwrap();
-        let source = file(&model, at, newest);
+        let source = file(&model, at, &[], newest);
         let all: Vec<&'static Target> = Target::all().collect();
         for target in targets.iter().map(|index| *index.get(&all)) {
             let mut options = WriteOptions::new(target);
@@ -306,7 +315,11 @@ proptest! {
             let (after, commands) = replay(&log, target);
             prop_assert_eq!(commands, written.commands, "{}", target);
             match (&expected, &after) {
-                (Some(Model::Stream(entries, state)), Some((Model::Stream(found, left), _))) => {
+                (
+                    Some(Model::Stream(entries, state)),
+                    Some((Model::Stream(found, left), deadline)),
+                ) => {
+                    prop_assert_eq!(deadline, &at, "{}", target);
                     prop_assert_eq!(entries, found, "{}", target);
                     let mut left = without_times(left);
                     if target.dialect().version < 10 {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arbitrary::{Result, Unstructured};
-use rdbkit::model::sink::ModuleField;
+use rdbkit::model::sink::{KeyMetaEntry, ModuleField};
 use rdbkit::model::stream::{Consumer, Group, Idmp, Pending, Producer, StreamId, StreamState};
 
 use super::model::{Bytes, Model};
@@ -182,9 +182,82 @@ fn stream(u: &mut Unstructured<'_>) -> Result<Model> {
     Ok(Model::Stream(entries, state))
 }
 
+/// Items of a module's data.
+fn module_items(u: &mut Unstructured<'_>) -> Result<Vec<ModuleField>> {
+    (0..u.int_in_range(0..=4)?)
+        .map(|_| {
+            Ok(match u.int_in_range(0..=4)? {
+                0 => ModuleField::Sint(u.arbitrary()?),
+                1 => ModuleField::Uint(u.arbitrary()?),
+                2 => ModuleField::Float(score(u)? as f32),
+                3 => ModuleField::Double(score(u)?),
+                _ => ModuleField::String(bytes(u)?),
+            })
+        })
+        .collect()
+}
+
+/// What modules attached to a key: mostly nothing.
+pub(crate) fn key_meta(u: &mut Unstructured<'_>) -> Result<Vec<KeyMetaEntry>> {
+    let classes = match u.ratio(1, 4)? {
+        true => u.int_in_range(1..=7)?,
+        false => 0,
+    };
+    (0..classes)
+        .map(|number| {
+            Ok(KeyMetaEntry {
+                class: format!("KMT{number}"),
+                version: u.int_in_range(0..=31)?,
+                flags: u.int_in_range(0..=7)?,
+                items: module_items(u)?,
+            })
+        })
+        .collect()
+}
+
+/// A vector set whose graph is a ring, each node knowing the one before and the one behind.
+fn vector_set(u: &mut Unstructured<'_>) -> Result<Model> {
+    let dim = u.int_in_range(1..=9_u64)?;
+    let quantization = u.int_in_range(0..=2_u64)?;
+    let vector_bytes = match quantization {
+        0 => 4 * dim,
+        1 => dim,
+        _ => dim.div_ceil(64) * 8,
+    };
+    let has_attributes: bool = u.arbitrary()?;
+    let names = several(u, 5, bytes)?;
+    let names: BTreeSet<_> = names.into_iter().collect();
+    let count = names.len() as u64;
+    let mut items = vec![
+        ModuleField::Uint(dim),
+        ModuleField::Uint(count),
+        ModuleField::Uint(quantization | 16 << 8),
+        ModuleField::Uint(u64::from(has_attributes) << 1),
+    ];
+    for (name, node) in names.into_iter().zip(0..) {
+        items.push(ModuleField::String(name));
+        if has_attributes {
+            items.push(ModuleField::String(bytes(u)?));
+        }
+        let vector = u.bytes(vector_bytes as usize)?.to_vec();
+        items.push(ModuleField::String(vector));
+        let around: BTreeSet<_> = [(node + 1) % count, (node + count - 1) % count].into();
+        let links: Vec<_> = around.into_iter().filter(|other| *other != node).collect();
+        let parameters = [
+            vec![node, 1 << 24, links.len() as u64, 32],
+            links,
+            vec![0, 1],
+        ]
+        .concat();
+        items.push(ModuleField::Uint(parameters.len() as u64));
+        items.extend(parameters.into_iter().map(ModuleField::Uint));
+    }
+    Ok(Model::Module("vectorset".to_owned(), 0, items))
+}
+
 /// A value of any type.
 pub(crate) fn model(u: &mut Unstructured<'_>) -> Result<Model> {
-    let kind = u.int_in_range(0..=8)?;
+    let kind = u.int_in_range(0..=9)?;
     if kind == 0 {
         return bytes(u).map(Model::String);
     }
@@ -219,15 +292,7 @@ pub(crate) fn model(u: &mut Unstructured<'_>) -> Result<Model> {
             };
             Model::Array(items.into_iter().collect(), insert_index)
         }
-        _ => Model::Module(
-            "test-modu".to_owned(),
-            7,
-            vec![
-                ModuleField::Sint(u.arbitrary()?),
-                ModuleField::Uint(u.arbitrary()?),
-                ModuleField::Double(score(u)?),
-                ModuleField::String(bytes(u)?),
-            ],
-        ),
+        8 => vector_set(u)?,
+        _ => Model::Module("test-modu".to_owned(), 7, module_items(u)?),
     })
 }

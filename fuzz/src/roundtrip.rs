@@ -1,12 +1,13 @@
 //! A value, written for any release, reads back equal or what it lost is reported.
 
 use arbitrary::{Result, Unstructured};
+use rdbkit::model::loss::Loss;
 use rdbkit::model::stream::StreamId;
 use rdbkit::ops::rdb_write::{WriteOptions, survey_rdb, write_rdb};
 use rdbkit::rdb::{Encodings, RdbReader, Target};
 
 use super::draw;
-use super::model::{Model, assert_same_stream, expected, file, read};
+use super::model::{Model, assert_same_stream, collect, expected, file};
 
 /// Takes any bytes; panics where that does not hold.
 pub fn run(bytes: &[u8]) {
@@ -19,6 +20,7 @@ fn property(u: &mut Unstructured<'_>) -> Result<()> {
     let targets: Vec<&'static Target> = Target::all().collect();
     let target = *u.choose(&targets)?;
     let expire_at_ms = draw::deadline(u)?;
+    let key_meta = draw::key_meta(u)?;
     let model = draw::model(u)?;
     if let Model::Stream(entries, _) = &model
         && entries.contains_key(&StreamId::MIN)
@@ -28,8 +30,13 @@ fn property(u: &mut Unstructured<'_>) -> Result<()> {
     }
     // The newest release carries everything.
     let newest = Target::named("redis-8.10").expect("a release");
-    let source = file(&model, expire_at_ms, newest);
-    assert_eq!(read(&source), Some((model.clone(), expire_at_ms)));
+    let source = file(&model, expire_at_ms, &key_meta, newest);
+    let before = collect(&source);
+    assert_eq!(before.model.as_ref(), Some(&model));
+    assert_eq!(
+        (before.expire_at_ms, &before.key_meta),
+        (expire_at_ms, &key_meta)
+    );
     let mut options = WriteOptions::new(target);
     if is_universal {
         options.encodings = Encodings::Universal;
@@ -41,17 +48,23 @@ fn property(u: &mut Unstructured<'_>) -> Result<()> {
     let written = write_rdb(&mut reader, &options, &survey, Vec::new(), &mut report);
     let (out, _) = written.expect("it can be written");
     let expected = expected(&model, &lost, target);
-    let after = read(&out);
-    match (&expected, &after) {
-        (Some(Model::Stream(entries, state)), Some((Model::Stream(found, left), _))) => {
+    let after = collect(&out);
+    match (&expected, &after.model) {
+        (Some(Model::Stream(entries, state)), Some(Model::Stream(found, left))) => {
             assert_eq!(entries, found, "{target}");
             assert_same_stream(state, left, &lost);
         }
-        _ => assert_eq!(
-            expected.map(|model| (model, expire_at_ms)),
-            after,
-            "{target}"
-        ),
+        _ => assert_eq!(expected, after.model, "{target}"),
+    }
+    if after.model.is_some() {
+        assert_eq!(expire_at_ms, after.expire_at_ms, "{target}");
+        match lost.contains(&Loss::KeyMeta) {
+            true => assert!(
+                !target.has_key_meta() && after.key_meta.is_empty(),
+                "{target}"
+            ),
+            false => assert_eq!(key_meta, after.key_meta, "{target}"),
+        }
     }
     Ok(())
 }

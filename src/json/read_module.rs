@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Parsed};
 use super::reader::once;
 use crate::model::sink::{KeyMetaEntry, ModuleData, ModuleField, ValueSink};
 use crate::rdb::ModuleId;
-use crate::rdb::module::is_class_name;
+use crate::rdb::module::{MAX_CLASSES, is_class_name};
 
 /// What names the type of a module's value.
 pub(super) const MODULE_NAME: &str =
@@ -63,8 +63,20 @@ fn bits(cursor: &mut Cursor<'_>, digits: usize, expected: &'static str) -> Parse
     }
 }
 
+/// Takes a number of few bits.
+fn small(cursor: &mut Cursor<'_>, most: u8, expected: &'static str) -> Parsed<u8> {
+    cursor.peek();
+    let at = cursor.at;
+    match cursor.integer(expected)? {
+        n if n <= most => Ok(n),
+        _ => cursor.wrong(at, expected, "a greater one"),
+    }
+}
+
 /// Takes the classes of a key's metadata.
 pub(super) fn key_meta(cursor: &mut Cursor<'_>) -> Parsed<Vec<KeyMetaEntry>> {
+    cursor.peek();
+    let start = cursor.at;
     let mut classes = Vec::new();
     cursor.array("classes of key metadata: an array", |cursor| {
         let mut class = KeyMetaEntry {
@@ -82,17 +94,23 @@ pub(super) fn key_meta(cursor: &mut Cursor<'_>) -> Parsed<Vec<KeyMetaEntry>> {
                         return cursor.wrong(at, CLASS_NAME, "another string");
                     }
                 }
-                b"version" => class.version = cursor.integer("a version")?,
-                b"flags" => class.flags = cursor.integer("flags")?,
+                b"version" => class.version = small(cursor, 31, "a version from 0 to 31")?,
+                b"flags" => class.flags = small(cursor, 7, "flags from 0 to 7")?,
                 b"items" => class.items = module_items(cursor)?,
                 _ => return cursor.wrong(at, "a member of a class", "another name"),
             }
             Ok(())
         })?;
+        if class.class.is_empty() {
+            return cursor.wrong(start, "the name of each class", "one without");
+        }
         classes.push(class);
         Ok(())
     })?;
-    Ok(classes)
+    match classes.len() as u64 <= MAX_CLASSES {
+        true => Ok(classes),
+        false => cursor.wrong(start, "at most 7 classes of key metadata", "more"),
+    }
 }
 
 /// Tells a module's value: its items, or the document that is its only item.

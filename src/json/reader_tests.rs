@@ -71,6 +71,13 @@ fn mistakes_are_named_with_line_and_column() {
             "\"type\":\"stream\",\"value\":{{\"entries\":[],{rest}}}"
         ))
     };
+    let meta = |classes: &str| {
+        key(&format!(
+            "\"type\":\"string\",\"value\":\"\",\"key_meta\":[{classes}]"
+        ))
+    };
+    let class = r#"{"class":"KMT1","version":3,"flags":1,"items":[]}"#;
+    assert!(rewritten(&meta(class)).is_ok());
     let table: &[(String, (u64, u64))] = &[
         ("{".into(), (1, 2)),
         ("\n\n  x".into(), (3, 3)),
@@ -161,10 +168,11 @@ fn mistakes_are_named_with_line_and_column() {
             key("\"type\":\"module\",\"value\":{\"module\":\"ab\\\"cdefgh\",\"encver\":1,\"items\":[]}"),
             (1, 46),
         ),
-        (
-            key("\"type\":\"string\",\"value\":\"\",\"key_meta\":[{\"class\":\"a\\\"cd\",\"version\":1,\"flags\":1,\"items\":[]}]"),
-            (1, 52),
-        ),
+        (meta(&class.replace("KMT1", "a\\\"cd")), (1, 52)),
+        (meta(&class.replace('3', "32")), (1, 77)),
+        (meta(&class.replace(":1,", ":8,")), (1, 87)),
+        (meta(r#"{"version":3,"flags":1,"items":[]}"#), (1, 50)),
+        (meta(&[class; 8].join(",")), (1, 50)),
         (
             "{\"rdbkit\":1,\"module_aux\":[{\"module\":\"a\\\"b\",\"encver\":1,\"when\":1,\"items\":[]}]}".into(),
             (1, 27),

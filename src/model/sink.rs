@@ -56,7 +56,7 @@ pub struct StoredScore<'a> {
 }
 
 /// One class of key metadata.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KeyMetaEntry {
     /// The class's four characters.
     pub class: String,

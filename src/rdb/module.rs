@@ -328,9 +328,11 @@ fn key_meta_class(input: &[u8]) -> Parsed<'_, KeyMetaClass<'_>> {
     Ok((end, KeyMetaClass { spec, items }))
 }
 
+/// A key has metadata of at most so many classes.
+pub(crate) const MAX_CLASSES: u64 = 7;
+
 /// Parses what follows opcode 243 in a Redis file.
 pub(crate) fn key_meta(input: &[u8]) -> Parsed<'_, KeyMeta<'_>> {
-    const MAX_CLASSES: u64 = 7;
     let (mut rest, classes) = length(input)?;
     if classes > MAX_CLASSES {
         return Err(nom::Err::Failure(Fail::broken(

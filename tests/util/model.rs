@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rdbkit::bytes::Text;
 use rdbkit::model::ValueType;
 use rdbkit::model::loss::Loss;
-use rdbkit::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
+use rdbkit::model::sink::{KeyHead, KeyMetaEntry, ModuleData, ModuleField, ValueSink};
 use rdbkit::model::stream::{Group, Pending, StreamId, StreamState};
 use rdbkit::ops::export::export_record;
 use rdbkit::rdb::{Encodings, Item, Items, RdbWriter, RecordEncoder, Scratch, Target};
@@ -94,12 +94,14 @@ impl Model {
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     pub(crate) expire_at_ms: Option<i64>,
+    pub(crate) key_meta: Vec<KeyMetaEntry>,
     pub(crate) model: Option<Model>,
 }
 
 impl ValueSink for Collector {
     fn begin_key(&mut self, head: &KeyHead<'_>) {
         self.expire_at_ms = head.expire_at_ms;
+        self.key_meta = head.key_meta.unwrap_or_default().to_vec();
         self.model = Some(match head.value_type {
             ValueType::String => Model::String(Bytes::new()),
             ValueType::List => Model::List(Vec::new()),
@@ -191,10 +193,16 @@ impl ValueSink for Collector {
 }
 
 /// A file with one key.
-pub(crate) fn file(model: &Model, expire_at_ms: Option<i64>, target: &'static Target) -> Bytes {
+pub(crate) fn file(
+    model: &Model,
+    expire_at_ms: Option<i64>,
+    key_meta: &[KeyMetaEntry],
+    target: &'static Target,
+) -> Bytes {
     let mut encoder = RecordEncoder::new(target, Encodings::Default);
     let mut head = KeyHead::new(3, b"key", model.value_type());
     head.expire_at_ms = expire_at_ms;
+    head.key_meta = Some(key_meta).filter(|classes| !classes.is_empty());
     encoder.begin_key(&head);
     model.tell(&mut encoder);
     assert!(encoder.end_key());
@@ -209,7 +217,8 @@ pub(crate) fn file(model: &Model, expire_at_ms: Option<i64>, target: &'static Ta
     writer.finish().unwrap()
 }
 
-pub(crate) fn read(file: &[u8]) -> Option<(Model, Option<i64>)> {
+/// The key of a file of at most one.
+pub(crate) fn collect(file: &[u8]) -> Collector {
     let mut collector = Collector::default();
     let (mut scratch, mut key_scratch) = (Scratch::new(), Vec::new());
     for item in Items::new(file) {
@@ -218,7 +227,7 @@ pub(crate) fn read(file: &[u8]) -> Option<(Model, Option<i64>)> {
             export_record(&record, &mut scratch, &mut key_scratch, &mut collector).unwrap();
         }
     }
-    Some((collector.model?, collector.expire_at_ms))
+    collector
 }
 
 /// What a target makes of a value, by the losses that it reports.
@@ -232,7 +241,7 @@ pub(crate) fn expected(model: &Model, lost: &[Loss], target: &Target) -> Option<
             Model::Hash(bare.collect())
         }
         Model::Array(..) if has(Loss::Array) => return None,
-        Model::Module(..) if has(Loss::Module) => return None,
+        Model::Module(..) if has(Loss::Module) || has(Loss::VectorSet) => return None,
         Model::Stream(..) if has(Loss::Stream) => return None,
         other => other.clone(),
     })
