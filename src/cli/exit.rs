@@ -1,6 +1,6 @@
 //! Exit codes: 0 done or sound, 1 the answer is no, 2 could not look, 130 interrupted.
 
-use std::io::ErrorKind as IoErrorKind;
+use std::io::{self, ErrorKind as IoErrorKind, Write as _};
 use std::process::ExitCode;
 
 use rdbkit::error::{Error, Fault};
@@ -66,14 +66,20 @@ pub(crate) fn is_broken_pipe(error: &Error) -> bool {
 
 /// Prints what clap has to say (help, version, a refusal) and ends accordingly.
 pub(crate) fn of_clap(refusal: &clap::Error) -> ExitCode {
-    // If this cannot be printed there is nothing left to print to.
-    let _ = refusal.print();
-    let exit = if refusal.use_stderr() {
-        Exit::Unable
-    } else {
-        Exit::Done
-    };
-    exit.into()
+    let printed = refusal.print().and_then(|()| io::stdout().flush());
+    if refusal.use_stderr() {
+        return Exit::Unable.into();
+    }
+    match printed {
+        Ok(()) => Exit::Done.into(),
+        Err(e) => {
+            let error = Error::io("cannot write", e).in_file("stdout");
+            if !is_broken_pipe(&error) {
+                let _ = writeln!(io::stderr(), "error: {error}");
+            }
+            Exit::Unable.into()
+        }
+    }
 }
 
 #[cfg(test)]

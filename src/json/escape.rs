@@ -101,7 +101,7 @@ fn to_escape(bytes: [u8; 8]) -> u64 {
 
 /// Whether UTF-8 has a control character from U+0080 to U+009F: two bytes, the first 0xc2.
 fn has_c1(bytes: &[u8]) -> bool {
-    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
     pairs.fold(false, |any, (&first, &second)| {
         any | ((first == 0xc2) & (second < 0xa0))
     })

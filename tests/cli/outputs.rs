@@ -131,6 +131,8 @@ fn devices_and_pipes_are_written_straight() {
         &["verify", &demo, "--format", "junit"],
         &["inspect", &demo],
         &["completions", "bash"],
+        &["--help"],
+        &["--version"],
     ] {
         let full = fs::OpenOptions::new()
             .write(true)
