@@ -68,6 +68,21 @@ const STRICTER: &[Stricter] = &[
         "the text: servers have an empty one",
     ),
     stricter(
+        "bad_listpack",
+        "the number of elements",
+        "nothing in a stream's node; Valkey refuses it since 9.1",
+    ),
+    stricter(
+        "bad_listpack",
+        "the backlen of an element whose size is",
+        "the way back from an empty string, unless what is before it adds nothing",
+    ),
+    stricter(
+        "bad_module",
+        "length of the projection matrix",
+        "the projection: 8.2 reads what memory holds behind a short one, 8.6 refuses it",
+    ),
+    stricter(
         "bad_zset",
         "score: expected a number",
         "the score: servers take what digits they find, or 0",

@@ -194,15 +194,6 @@ impl<'a> ListpackIter<'a> {
         Some(flaw("the backlen of an element", "no stray bits", found))
     }
 
-    /// Stops comparing the number of elements with the header's.
-    #[must_use]
-    pub(super) fn without_count(self) -> Self {
-        ListpackIter {
-            declared: None,
-            ..self
-        }
-    }
-
     /// Stops watching forms: the elements are looked at elsewhere.
     #[must_use]
     pub(super) fn without_form(self) -> Self {

@@ -16,8 +16,9 @@
 //! since RDB version 9. As servers do with `sanitize-dump-payload yes`, we check the shape of
 //! every entry. Beyond them we count the deleted entries, and want the IDs strictly increasing
 //! from the master ID on ([`Code::BadOrder`]). That some entry is live is for the caller to
-//! demand. As servers, we look neither at other flags nor at the count in the listpack's header;
-//! they are told as a form that no server writes.
+//! demand. As servers, we do not look at other flags; they are told as a form that no server
+//! writes. The count in the listpack's header is compared with the elements, as only Valkey does,
+//! since 9.1.
 
 use super::integer;
 use super::listpack::{Listpack, ListpackIter};
@@ -71,7 +72,7 @@ impl<'a> StreamNode<'a> {
 
     /// Reads the master entry of a listpack that may [watch forms](Listpack::watching_form).
     pub(crate) fn of(listpack: Listpack<'a>, master: (u64, u64)) -> Result<Self, Flaw> {
-        let mut elements = listpack.iter().without_count();
+        let mut elements = listpack.iter();
         let live = read_count(&mut elements, "the number of live entries")?;
         let deleted = read_count(&mut elements, "the number of deleted entries")?;
         let names_len = read_count(&mut elements, "the number of master fields")?;
@@ -127,7 +128,6 @@ impl<'a> StreamNode<'a> {
             seen_deleted: 0,
             previous: None,
             entry: None,
-            listpack_len: self.listpack.declared_len(),
             odd: None,
             done: false,
         }
@@ -151,8 +151,6 @@ pub struct Entries<'a> {
     seen_deleted: u64,
     previous: Option<(u64, u64)>,
     entry: Option<OpenEntry<'a>>,
-    /// Number of elements according to the listpack, if it says.
-    listpack_len: Option<usize>,
     /// The first thing that means nothing to a server.
     odd: Option<Flaw>,
     done: bool,
@@ -310,10 +308,6 @@ impl<'a> Entries<'a> {
         if self.seen_deleted != self.declared_deleted {
             let what = "the number of deleted entries";
             return Err(bad(at, what, self.declared_deleted, self.seen_deleted));
-        }
-        let seen = self.elements.seen();
-        if let Some(declared) = self.listpack_len.filter(|&declared| declared != seen) {
-            self.note_odd(at, "the number of elements", seen, declared);
         }
         Ok(())
     }
