@@ -9,6 +9,9 @@ pub fn run(bytes: &[u8]) {
         for entry in base.chain(&mut manifest.incrs).chain(&mut manifest.history) {
             // Nobody writes these again.
             entry.ignored.clear();
+            if entry.start_offset.is_none() {
+                entry.end_offset = None;
+            }
         }
         let text = manifest.encode();
         // Of comments alone nothing is left, and servers refuse an empty manifest.
