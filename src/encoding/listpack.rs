@@ -190,8 +190,8 @@ impl<'a> ListpackIter<'a> {
         if let Some(what) = odd_form(lead, element) {
             return Some(flaw(what, "it", lead));
         }
-        let (&found, _) = written_backlen(self.odd, rest)?.split_first()?;
-        Some(flaw("the backlen of an element", "no stray bits", found))
+        let &last = self.odd[..self.odd.len() - rest.len()].last()?;
+        Some(flaw("the backlen of an element", "no stray bits", last))
     }
 
     /// Stops watching forms: the elements are looked at elsewhere.
@@ -276,7 +276,8 @@ impl<'a> ListpackIter<'a> {
     fn next_by_grammar(&mut self) -> Result<Text<'a>, Flaw> {
         match parse_entry(self.rest) {
             Ok((rest, element)) => {
-                if self.watches_form && written_backlen(self.rest, rest).is_some() {
+                let entry = &self.rest[..self.rest.len() - rest.len()];
+                if self.watches_form && !has_usual_backlen(entry) {
                     self.note_odd(self.rest);
                 }
                 self.rest = rest;
@@ -456,21 +457,13 @@ fn backlen_from_behind(bytes: &[u8]) -> Option<u64> {
     None
 }
 
-/// The backlen of the element that stands before `rest`, if it is not as servers write it.
-fn written_backlen<'a>(entry: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
-    let entry = &entry[..entry.len() - rest.len()];
-    let is_usual =
-        |size: usize, width: usize| entry[size..] == *Backlen::of(size, width).as_bytes();
-    // A width gives a size, which has one or two widths.
-    let sized = (1..=5).filter_map(|width| Some((entry.len().checked_sub(width)?, width)));
-    let mut possible = sized.filter(|&(size, width)| {
-        let more = usize::from(TWO_BACKLENS.contains(&size));
-        (0..=more).any(|more| backlen_width(size) + more == width)
-    });
-    match possible.clone().any(|(size, width)| is_usual(size, width)) {
-        true => None,
-        false => possible.next().map(|(size, _)| &entry[size..]),
-    }
+/// Whether an element ends in a backlen as servers write it. (That of another width would be
+/// read from behind as another size, which [`parse_entry`] refuses.)
+fn has_usual_backlen(entry: &[u8]) -> bool {
+    (1..=5).any(|width| match entry.len().checked_sub(width) {
+        Some(size) => entry[size..] == *Backlen::of(size, width).as_bytes(),
+        None => false,
+    })
 }
 
 /// The form that a first byte announces, without length bits.

@@ -130,6 +130,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// As [`object`](Self::object), where each member may stand once. `each` refuses names that
+    /// it does not know, so that there are few to remember.
+    pub(super) fn members(
+        &mut self,
+        expected: &'static str,
+        mut each: impl FnMut(&mut Self, Cow<'a, [u8]>, usize) -> Parsed<()>,
+    ) -> Parsed<()> {
+        let mut seen: Vec<Cow<'a, [u8]>> = Vec::new();
+        self.object(expected, |cursor, name, at| {
+            if seen.contains(&name) {
+                return cursor.wrong(at, "each member once", "one twice");
+            }
+            seen.push(name.clone());
+            each(cursor, name, at)
+        })
+    }
+
     /// Takes an array of exactly two elements; the second may depend on the first.
     pub(super) fn pair<A, B>(
         &mut self,

@@ -85,7 +85,7 @@ pub(super) fn key_meta(cursor: &mut Cursor<'_>) -> Parsed<Vec<KeyMetaEntry>> {
             flags: 0,
             items: Vec::new(),
         };
-        cursor.object("a class: an object", |cursor, name, at| {
+        cursor.members("a class: an object", |cursor, name, at| {
             match &*name {
                 b"class" => {
                     let name = cursor.string("the name of a class")?;
@@ -122,7 +122,7 @@ pub(super) fn export_module(
     cursor.peek();
     let start = *cursor;
     let (mut module, mut encver, mut data, mut items) = (None, None, None, None);
-    cursor.object("a module's value: an object", |cursor, name, at| {
+    cursor.members("a module's value: an object", |cursor, name, at| {
         let member = match &*name {
             b"module" => &mut module,
             b"encver" => &mut encver,
@@ -130,7 +130,7 @@ pub(super) fn export_module(
             b"items" => &mut items,
             _ => return cursor.wrong(at, "a member of a module's value", "another name"),
         };
-        once(cursor, member, at)
+        once(cursor, member)
     })?;
     let (Some(mut module), Some(mut encver)) = (module, encver) else {
         return start.wrong(start.at, "`module` and `encver`", "an object without them");

@@ -18,9 +18,9 @@ pub(super) fn export_stream(cursor: &mut Cursor<'_>, sink: &mut impl ValueSink) 
     let mut last_id = None;
     let mut state = StreamState::default();
     let mut names = HashSet::new();
-    cursor.object("a stream: an object", |cursor, name, at| {
+    cursor.members("a stream: an object", |cursor, name, at| {
         match &*name {
-            b"entries" => once(cursor, &mut entries, at)?,
+            b"entries" => once(cursor, &mut entries)?,
             b"length" => length = Some((at, cursor.integer("a count")?)),
             b"last_id" => last_id = Some((at, id(cursor)?)),
             b"first_id" => state.first_id = Some(id(cursor)?),
@@ -77,10 +77,10 @@ fn entry(
     cursor.peek();
     let start = *cursor;
     let (mut entry_id, mut fields) = (None, None);
-    cursor.object("an entry: an object", |cursor, name, at| {
+    cursor.members("an entry: an object", |cursor, name, at| {
         match &*name {
             b"id" => entry_id = Some(id(cursor)?),
-            b"fields" => once(cursor, &mut fields, at)?,
+            b"fields" => once(cursor, &mut fields)?,
             _ => return cursor.wrong(at, "`id` or `fields`", "another name"),
         }
         Ok(())
@@ -133,7 +133,7 @@ fn group(cursor: &mut Cursor<'_>) -> Parsed<Group> {
     let start = *cursor;
     let mut group = Group::default();
     let (mut is_named, mut pending) = (false, None);
-    cursor.object("a group: an object", |cursor, name, at| {
+    cursor.members("a group: an object", |cursor, name, at| {
         match &*name {
             b"name" => {
                 is_named = true;
@@ -141,7 +141,7 @@ fn group(cursor: &mut Cursor<'_>) -> Parsed<Group> {
             }
             b"last_id" => group.last_id = id(cursor)?,
             b"entries_read" => group.entries_read = Some(cursor.integer("a count or -1")?),
-            b"pending" => once(cursor, &mut pending, at)?,
+            b"pending" => once(cursor, &mut pending)?,
             b"consumers" => cursor.array("consumers: an array", |cursor| {
                 group.consumers.push(consumer(cursor)?);
                 Ok(())
@@ -215,7 +215,7 @@ fn pending_entry(cursor: &mut Cursor<'_>, owners: &HashMap<Vec<u8>, u32>) -> Par
     let start = *cursor;
     let (mut entry_id, mut owner) = (None, None);
     let (mut delivered_at_ms, mut count) = (0, 0);
-    cursor.object("a pending entry: an object", |cursor, name, at| {
+    cursor.members("a pending entry: an object", |cursor, name, at| {
         match &*name {
             b"id" => entry_id = Some(id(cursor)?),
             b"consumer" if cursor.null() => owner = Some((at, None)),
@@ -254,7 +254,7 @@ fn consumer(cursor: &mut Cursor<'_>) -> Parsed<Consumer> {
     let start = *cursor;
     let mut consumer = Consumer::default();
     let mut is_named = false;
-    cursor.object("a consumer: an object", |cursor, name, at| {
+    cursor.members("a consumer: an object", |cursor, name, at| {
         match &*name {
             b"name" => {
                 is_named = true;
@@ -275,7 +275,7 @@ fn consumer(cursor: &mut Cursor<'_>) -> Parsed<Consumer> {
 fn idmp(cursor: &mut Cursor<'_>) -> Parsed<Idmp> {
     let mut idmp = Idmp::default();
     let mut ids = HashSet::new();
-    cursor.object("idempotent producers: an object", |cursor, name, at| {
+    cursor.members("idempotent producers: an object", |cursor, name, at| {
         match &*name {
             b"duration_s" => {
                 idmp.duration_s = cursor.integer("seconds")?;
@@ -308,7 +308,7 @@ fn idmp(cursor: &mut Cursor<'_>) -> Parsed<Idmp> {
 
 fn producer(cursor: &mut Cursor<'_>) -> Parsed<Producer> {
     let mut producer = Producer::default();
-    cursor.object("a producer: an object", |cursor, name, at| {
+    cursor.members("a producer: an object", |cursor, name, at| {
         match &*name {
             b"id" => producer.id = cursor.text("an id: a string")?.into_owned(),
             b"entries" => cursor.array("entries: an array", |cursor| {

@@ -193,13 +193,13 @@ fn export_array(cursor: &mut Cursor<'_>, sink: &mut impl ValueSink) -> Parsed<()
     cursor.peek();
     let start = *cursor;
     let (mut items, mut insert_index) = (None, None);
-    cursor.object("an array's value: an object", |cursor, name, at| {
+    cursor.members("an array's value: an object", |cursor, name, at| {
         let member = match &*name {
             b"items" => &mut items,
             b"insert_index" => &mut insert_index,
             _ => return cursor.wrong(at, "a member of an array's value", "another name"),
         };
-        once(cursor, member, at)
+        once(cursor, member)
     })?;
     let Some(mut items) = items else {
         return start.wrong(start.at, "`items`", "an object without them");

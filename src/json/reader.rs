@@ -236,7 +236,7 @@ fn record<'a>(cursor: &mut Cursor<'a>, text: &'a [u8], counted: Counted) -> Pars
     let mut members = Members::default();
     let mut is_header = false;
     let mut of_header = None;
-    cursor.object("a record: an object", |cursor, name, at| {
+    cursor.members("a record: an object", |cursor, name, at| {
         if is_header {
             return cursor.value().map(drop);
         }
@@ -263,7 +263,7 @@ fn record<'a>(cursor: &mut Cursor<'a>, text: &'a [u8], counted: Counted) -> Pars
             }
             _ => return cursor.wrong(at, "a member of the schema", "another name"),
         };
-        once(cursor, member, at)
+        once(cursor, member)
     })?;
     let end = cursor.at;
     if is_header {
@@ -326,14 +326,7 @@ fn record<'a>(cursor: &mut Cursor<'a>, text: &'a [u8], counted: Counted) -> Pars
 }
 
 /// Remembers where a member stands, and steps over it.
-pub(super) fn once<'a>(
-    cursor: &mut Cursor<'a>,
-    member: &mut Option<Cursor<'a>>,
-    at: usize,
-) -> Parsed<()> {
-    if member.is_some() {
-        return cursor.wrong(at, "each member once", "one twice");
-    }
+pub(super) fn once<'a>(cursor: &mut Cursor<'a>, member: &mut Option<Cursor<'a>>) -> Parsed<()> {
     cursor.peek();
     *member = Some(*cursor);
     cursor.value().map(drop)
@@ -370,7 +363,7 @@ fn header(cursor: &mut Cursor<'_>) -> Parsed<Header> {
     let mut magic = None;
     let mut version: Option<u16> = None;
     let mut libraries = LibraryNames::default();
-    cursor.object("a header: an object", |cursor, name, at| {
+    cursor.members("a header: an object", |cursor, name, at| {
         match &*name {
             b"rdbkit" => {
                 cursor.peek();
@@ -448,7 +441,7 @@ fn module_aux(cursor: &mut Cursor<'_>) -> Parsed<ModuleAuxRecord> {
         when: 0,
         items: Vec::new(),
     };
-    cursor.object("a module record: an object", |cursor, name, at| {
+    cursor.members("a module record: an object", |cursor, name, at| {
         match &*name {
             b"module" => {
                 let name = cursor.string("the name of a module's type")?;

@@ -171,6 +171,9 @@ fn mistakes_are_named_with_line_and_column() {
         (meta(&class.replace("KMT1", "a\\\"cd")), (1, 52)),
         (meta(&class.replace('3', "32")), (1, 77)),
         (meta(&class.replace(":1,", ":8,")), (1, 87)),
+        (meta(&class.replace("flags", "version")), (1, 79)),
+        (stream("\"last_id\":\"1-0\",\"last_id\":\"1-0\""), (1, 66)),
+        (stream("\"groups\":[],\"groups\":[]"), (1, 62)),
         (meta(r#"{"version":3,"flags":1,"items":[]}"#), (1, 50)),
         (meta(&[class; 8].join(",")), (1, 50)),
         (
