@@ -352,7 +352,7 @@ fn messages_that_are_not_remembered_are_new_when_a_log_is_loaded() {
         let ours = replay(&log, &release, release.name);
         let length = |key: &str| {
             let entry = ours.db(0).and_then(|db| db.get(key.as_bytes()));
-            match entry.map(|entry| &entry.value) {
+            match entry.map(|entry| entry.value()) {
                 Some(Value::Stream(stream)) => stream.len(),
                 other => panic!("{key}: {other:?}"),
             }

@@ -135,7 +135,7 @@ fn keys_of_store(store: &Store<'_>, release: &Release) -> Keys {
                 digest_entry(None, entry, flavor, 0).unwrap().to_string()
             } else {
                 let expires = entry.expire_at_ms().is_some();
-                format!("{} {expires}", content_of_store(&entry.value, flavor))
+                format!("{} {expires}", content_of_store(entry.value(), flavor))
             };
             let at = release
                 .has_expiretime()
@@ -181,7 +181,7 @@ fn compare(server: &Server, release: &Release, label: &str) {
             differences.push(format!(
                 "server {}\nreplay {:?}",
                 content_of_server(&mut client, key),
-                ours.map(|entry| content_of_store(&entry.value, flavor))
+                ours.map(|entry| content_of_store(entry.value(), flavor))
             ));
         }
         if !differences.is_empty() || found != expected || !findings.is_empty() {

@@ -237,9 +237,12 @@ fn log_becomes_rdb(source: Release, targets: &[Release], seed: u64) {
             per_key: false,
             pipeline: Pipeline::default(),
         };
-        let wants = |_: u32, _: &[u8], entry: &Entry<'_>| match entry.value {
-            Stored::Stream(_) => release.has_streams(),
-            Stored::VectorSet(_) => target.has_vector_sets(),
+        let wants = |_: u32, _: &[u8], entry: &Entry<'_>| match entry.value_type() {
+            ValueType::Stream => release.has_streams(),
+            ValueType::Module => entry.look(|value| match value {
+                Stored::VectorSet(_) => target.has_vector_sets(),
+                _ => true,
+            }),
             _ => true,
         };
         // That the replay equals the live server is for other tests; some of what a server

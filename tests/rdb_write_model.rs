@@ -13,7 +13,7 @@ use rdbkit::ops::export_store::export_entry;
 use rdbkit::ops::rdb_write::{Form, WriteOptions, survey_rdb, write_rdb};
 use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
 use rdbkit::ops::verify::VerifyOptions;
-use rdbkit::rdb::{Encodings, RdbReader, Target};
+use rdbkit::rdb::{Encodings, RdbReader, Scratch, Target};
 use util::model::{Bytes, Collector, Model, assert_same_stream, collect, expected, file};
 
 fn bytes() -> impl Strategy<Value = Bytes> {
@@ -361,7 +361,7 @@ fn replay(log: &[u8], target: &Target) -> (Option<(Model, Option<i64>)>, u64) {
     let mut collector = Collector::default();
     for (db, key, entry) in replayed.replayer.store.iter() {
         assert_eq!((db, &**key), (3, &b"key"[..]));
-        export_entry(db, key, entry, &mut collector).unwrap();
+        export_entry(db, key, entry, &mut Scratch::new(), &mut collector).unwrap();
     }
     let found = collector.model.map(|model| (model, collector.expire_at_ms));
     (found, replayed.records)

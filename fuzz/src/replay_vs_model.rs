@@ -8,6 +8,7 @@ use rdbkit::aof::resp::encode_record_into;
 use rdbkit::ops::export_store::export_entry;
 use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::replay::{LogPart, ReplayOptions, replay_log};
+use rdbkit::rdb::Scratch;
 use rdbkit::replay::Now;
 
 use super::model::{Bytes, Collector, Model};
@@ -66,7 +67,7 @@ fn replayed(log: &[u8], jobs: usize) -> Dataset {
     let store = &replayed.replayer.store;
     let keys = store.iter().map(|(db, key, entry)| {
         let mut collector = Collector::default();
-        export_entry(db, key, entry, &mut collector).expect("a value");
+        export_entry(db, key, entry, &mut Scratch::new(), &mut collector).expect("a value");
         let model = collector.model.expect("a value");
         ((db, key.to_vec()), (model, collector.expire_at_ms))
     });

@@ -208,12 +208,13 @@ impl Diff {
     /// A module's data that does not expand, or a temporary file that cannot be written.
     pub fn add_store<'s>(&mut self, side: Side, store: &'s Store<'_>) -> Result<Names<'s>> {
         let mut sink = FingerprintSink::new(self.seeds.clone());
+        let mut scratch = Scratch::new();
         let mut names = Vec::new();
         for (db, key, entry) in store.iter() {
             if !is_entry_selected(&self.options.selection, db, key, entry) {
                 continue;
             }
-            export_entry(db, key, entry, &mut sink)?;
+            export_entry(db, key, entry, &mut scratch, &mut sink)?;
             let place = names.len() as u64;
             names.push(key.as_slice());
             if let Some(print) = sink.take() {

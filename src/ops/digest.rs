@@ -271,8 +271,10 @@ pub fn digest_store(
             let mut wanted = store
                 .iter()
                 .filter(|(db, key, entry)| wants(*db, key, entry));
+            let mut scratch = Scratch::new();
             wanted.try_for_each(|(db, key, entry)| {
-                keys.add(db, key, |sink| export_entry(db, key, entry, sink))
+                let export = |sink: &mut _| export_entry(db, key, entry, &mut scratch, sink);
+                keys.add(db, key, export)
             })
         });
     }
@@ -284,11 +286,12 @@ pub fn digest_store(
         sums.begin(options.flavor);
         let mine = store.iter().enumerate();
         let mut mine = mine.filter(|(at, _)| at / NEIGHBOURS % jobs == job);
+        let mut scratch = Scratch::new();
         let failed = mine.find_map(|(at, (db, key, entry))| {
             if !wants(db, key, entry) {
                 return None;
             }
-            let added = export_entry(db, key, entry, &mut sums.sink);
+            let added = export_entry(db, key, entry, &mut scratch, &mut sums.sink);
             let added = added.and_then(|()| sums.add(db, key, &mut |_| Ok(())));
             added.err().map(|error| (at, error))
         });

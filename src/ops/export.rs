@@ -111,6 +111,26 @@ pub fn module_id(value: &Value<'_>) -> Result<Option<ModuleId>> {
     }
 }
 
+/// Tells `sink` a value of any type, sorted sets without the text of their scores.
+pub(super) fn export_stored(
+    value: &Value<'_>,
+    encoded_len: u64,
+    scratch: &mut Scratch,
+    sink: &mut impl ValueSink,
+) -> Result<()> {
+    match value {
+        Value::String(string) => sink.string(string.text(scratch)?),
+        Value::Zset(zset) if !sink.wants_score_order() => {
+            sink.begin_value();
+            zset.for_each(scratch, |member, score| sink.scored(member, score))?;
+            sink.end_value();
+        }
+        value => export_value(value, encoded_len, scratch, sink)?,
+    }
+    scratch.trim();
+    Ok(())
+}
+
 fn export_value(
     value: &Value<'_>,
     encoded_len: u64,

@@ -2,30 +2,15 @@
 
 use crate::bytes::Text;
 use crate::error::{Error, Flaw, Result};
-use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{self, Consumer, Idmp, Pending, Producer, StreamState};
 use crate::model::vectorset::{self, VectorElement};
+use crate::rdb::Scratch;
 use crate::rdb::module::{ModuleId, ModuleItems};
 use crate::store::group::Owner;
 use crate::store::{Entry, Group, Module, Str, Stream, Value, VectorSet};
 
 use super::export;
-
-/// The logical type of a value.
-#[must_use]
-pub fn value_type(value: &Value<'_>) -> ValueType {
-    match value {
-        Value::String(_) => ValueType::String,
-        Value::List(_) => ValueType::List,
-        Value::Set(_) => ValueType::Set,
-        Value::SortedSet(_) => ValueType::Zset,
-        Value::Hash(_) => ValueType::Hash,
-        Value::Stream(_) => ValueType::Stream,
-        Value::Array(_) => ValueType::Array,
-        Value::VectorSet(_) | Value::Module(_) => ValueType::Module,
-    }
-}
 
 /// Tells `sink` one key and its value.
 ///
@@ -35,12 +20,13 @@ pub fn export_entry(
     db: u32,
     key: &[u8],
     entry: &Entry<'_>,
+    scratch: &mut Scratch,
     sink: &mut impl ValueSink,
 ) -> Result<()> {
     let head = KeyHead {
         db,
         key,
-        value_type: value_type(&entry.value),
+        value_type: entry.value_type(),
         encoding: None,
         expire_at_ms: entry.expire_at_ms(),
         idle_s: None,
@@ -49,7 +35,11 @@ pub fn export_entry(
     };
     loop {
         sink.begin_key(&head);
-        if let Err(error) = export_value(&entry.value, sink) {
+        let told = match entry.stored() {
+            Some((value, len)) => export::export_stored(&value, len, scratch, sink),
+            None => export_value(entry.value(), sink),
+        };
+        if let Err(error) = told {
             sink.abandon_key();
             return Err(error.in_key(db, key));
         }

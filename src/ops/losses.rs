@@ -62,9 +62,12 @@ fn is_always_carried(value_type: ValueType) -> bool {
 }
 
 /// The kind of a keyspace's key that is lost as a whole.
-pub(crate) fn lost_entry(value: &Stored<'_>, options: &WriteOptions) -> Option<Loss> {
-    let is_vector_set = matches!(value, Stored::VectorSet(_));
-    let value_type = super::export_store::value_type(value);
+pub(crate) fn lost_entry(entry: &Entry<'_>, options: &WriteOptions) -> Option<Loss> {
+    let value_type = entry.value_type();
+    if is_always_carried(value_type) {
+        return None;
+    }
+    let is_vector_set = entry.look(|value| matches!(value, Stored::VectorSet(_)));
     lost_type(value_type, is_vector_set, options)
 }
 
@@ -148,12 +151,18 @@ pub(crate) fn of_entry(
     losses: &mut Losses,
 ) -> bool {
     let target = options.target;
-    if let Some(loss) = lost_entry(&entry.value, options) {
+    if let Some(loss) = lost_entry(entry, options) {
         losses.add(loss, 1, place.db, place.key);
         return false;
     }
     deadline(entry.expire_at_ms(), place, losses);
-    match &entry.value {
+    // Most values have nothing to lose, and need not be decoded to say so.
+    match entry.stored() {
+        Some((Value::Hash(hash), _)) if hash.may_have_deadlines() => {}
+        Some((Value::Stream(_), _)) | None => {}
+        Some(_) => return true,
+    }
+    entry.look(|value| match value {
         Stored::Hash(hash) if hash.deadlines() > 0 => {
             let form = target.field_deadlines();
             of_hash(
@@ -168,7 +177,7 @@ pub(crate) fn of_entry(
             losses.note(Note::ArraysAsHashes, 1);
         }
         _ => {}
-    }
+    });
     true
 }
 
@@ -195,9 +204,14 @@ pub(crate) fn of_record_as_commands(
 
 /// Notes what a keyspace's key that arrives loses on its way into commands.
 pub(crate) fn of_entry_as_commands(entry: &Entry<'_>, target: &Target, losses: &mut Losses) {
-    if let Stored::Stream(stream) = &entry.value {
-        times_of_consumers(&stream_state(stream), target, losses);
+    if entry.value_type() != ValueType::Stream {
+        return;
     }
+    entry.look(|value| {
+        if let Stored::Stream(stream) = value {
+            times_of_consumers(&stream_state(stream), target, losses);
+        }
+    });
 }
 
 /// Notes the times of consumers, which no command says. Of older releases they are noted already.

@@ -22,7 +22,7 @@ use crate::model::loss::{Loss, Losses, Note};
 use crate::rdb::object::Value;
 use crate::rdb::target::SlotHints;
 use crate::rdb::{Item, PlainString, RdbString, Record, Scratch, vectorset};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// Keys of a database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -320,12 +320,14 @@ pub fn survey_store(store: &Store<'_>, options: &WriteOptions) -> Survey {
             if options.writes_commands() {
                 losses::of_entry_as_commands(entry, target, &mut survey.losses);
             }
-            if let crate::store::Value::VectorSet(_) = &entry.value {
-                survey.losses.note(Note::Graphs, 1);
-            }
-            if let crate::store::Value::Module(module) = &entry.value {
-                let name = String::from_utf8_lossy(&module.name).into_owned();
-                survey.module((name, module.encver), 1);
+            let value = (entry.value_type() == ValueType::Module).then(|| entry.value());
+            match value {
+                Some(store::Value::VectorSet(_)) => survey.losses.note(Note::Graphs, 1),
+                Some(store::Value::Module(module)) => {
+                    let name = String::from_utf8_lossy(&module.name).into_owned();
+                    survey.module((name, module.encver), 1);
+                }
+                _ => {}
             }
         }
     }

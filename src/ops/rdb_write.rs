@@ -17,7 +17,7 @@ use super::aof_write;
 use super::array_as_hash::ArrayAsHash;
 use super::convert::{flavor, names_release};
 use super::export::export_record;
-use super::export_store::{export_entry, value_type};
+use super::export_store::export_entry;
 use super::losses;
 use super::pipeline::{Pipe, Pipeline, Work};
 use super::rdb_ledger::{KeyMarker, Part as Ledger, Reporter, report_duplicates};
@@ -643,13 +643,15 @@ pub(super) fn export_whole(
     key: &[u8],
     entry: &Entry<'_>,
     options: &WriteOptions,
+    scratch: &mut Scratch,
     sink: &mut impl ValueSink,
 ) -> Result<()> {
-    if options.turns_into_hash(value_type(&entry.value)) {
-        return export_entry(db, key, entry, &mut ArrayAsHash(sink));
+    if options.turns_into_hash(entry.value_type()) {
+        return export_entry(db, key, entry, scratch, &mut ArrayAsHash(sink));
     }
-    let crate::store::Value::VectorSet(set) = &entry.value else {
-        return export_entry(db, key, entry, sink);
+    let value = (entry.value_type() == ValueType::Module).then(|| entry.value());
+    let Some(crate::store::Value::VectorSet(set)) = value else {
+        return export_entry(db, key, entry, scratch, sink);
     };
     let mut head = KeyHead::new(db, key, ValueType::Module);
     head.expire_at_ms = entry.expire_at_ms();

@@ -12,7 +12,9 @@ use std::ops::Range;
 
 use super::heard::{Heard, finding, told};
 use super::pipeline::{Pipe as _, Pipeline, Work};
+use super::rdb_ledger::Part as Found;
 use super::shards::{Divided, Shards};
+use super::value_checks::ValueChecks;
 use crate::aof::annotation::Annotation;
 use crate::aof::layout::Content;
 use crate::aof::{Batch, Event, LogReader};
@@ -25,9 +27,10 @@ use crate::rdb::{
     ReadItems as _, Record, Scratch,
 };
 use crate::replay::txn::{Rejected, Transactions};
-use crate::replay::{Counters, Decoded, Keeper, Loaded, Options, Replayer, Room};
+use crate::replay::{Counters, Decoded, Loaded, Options, Replayer};
 use crate::report::{Finding, Level, Tally};
-use crate::store::warm;
+use crate::store::load::{Keeper, Room};
+use crate::store::{Entry, KeyHash, warm};
 
 /// Where to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -354,6 +357,8 @@ impl<'a> Driver<'_, 'a> {
             flavor: self.options.replay.flavor,
             keeps_going,
             part: LoadedPart::default(),
+            checks: ValueChecks::for_any_loader(false),
+            found: Found::default(),
             scratch: Scratch::new(),
             room: Room::default(),
         };
@@ -626,8 +631,39 @@ struct Loader<'a> {
     flavor: Flavor,
     keeps_going: bool,
     part: LoadedPart<'a>,
+    checks: ValueChecks,
+    /// What the checks find wrong with a value.
+    found: Found,
     scratch: Scratch,
     room: Room<'a>,
+}
+
+impl<'a> Loader<'a> {
+    /// A key whose value can stay as it is stored, since it is without a flaw.
+    fn packed(&mut self, record: &Record<'_>) -> Option<Decoded<'a>> {
+        let stored = self.keeper.stored(record)?;
+        if !Entry::can_be_packed(&stored, self.flavor) {
+            return None;
+        }
+        let key = self.keeper.string(&record.key).ok()?;
+        self.checks.check(record, &key, &mut self.found);
+        if self.found.drain_findings().count() > 0 {
+            return None;
+        }
+        // What is decoded later was found to be sound here, by other code.
+        debug_assert!(
+            !Entry::packed(stored.clone(), self.flavor, None)
+                .value()
+                .is_empty()
+        );
+        Some(Decoded::Key {
+            db: record.db,
+            hash: KeyHash::of(&key),
+            key,
+            entry: Entry::packed(stored, self.flavor, record.expire_at_ms),
+            offset: record.offset,
+        })
+    }
 }
 
 impl<'a> Work for Loader<'a> {
@@ -639,11 +675,16 @@ impl<'a> Work for Loader<'a> {
     fn begin(&mut self, (): ()) {}
 
     fn item(&mut self, item: &Item<'_>, _bytes: &[u8], span: &Range<u64>) -> Result<()> {
-        let buffers = (&mut self.scratch, &mut self.room);
         let decoded = match item {
             Item::Key(record) => {
                 unkept(record, &mut self.part.losses);
-                Decoded::of(item, self.keeper, self.flavor, buffers)
+                match self.packed(record) {
+                    Some(decoded) => Ok(decoded),
+                    None => {
+                        let buffers = (&mut self.scratch, &mut self.room);
+                        Decoded::of(item, self.keeper, self.flavor, buffers)
+                    }
+                }
             }
             &Item::End {
                 checksum: Checksum::Mismatch { stored, computed },
@@ -653,7 +694,10 @@ impl<'a> Work for Loader<'a> {
                 let mismatch = ErrorKind::ChecksumMismatch { stored, computed };
                 Err(Error::new(mismatch).at_offset(crc_offset))
             }
-            item => Decoded::of(item, self.keeper, self.flavor, buffers),
+            item => {
+                let buffers = (&mut self.scratch, &mut self.room);
+                Decoded::of(item, self.keeper, self.flavor, buffers)
+            }
         };
         match decoded {
             Err(error) if !self.keeps_going => Err(error),

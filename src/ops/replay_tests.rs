@@ -1,7 +1,13 @@
 //! Damage, places to stop, and parts.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::*;
 use crate::aof::resp::encode_record_into;
+use crate::json::native::{Arrangement, NativeWriter};
+use crate::ops::export_store::export_entry;
+use crate::rdb::{Encodings, RecordEncoder, Target};
 use crate::store::digest::digest_store;
 
 fn log(lines: &[&str]) -> Vec<u8> {
@@ -183,4 +189,72 @@ fn records_that_only_servers_accept_are_replayed_with_a_warning() {
         (outcome.keys, outcome.exact),
         (vec!["0/a".to_owned()], true)
     );
+}
+
+/// Every RDB of a folder and the folders in it.
+fn rdbs_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => rdbs_below(&path, found),
+            false if path.extension().is_some_and(|name| name == "rdb") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn values_as_stored_are_what_decoding_makes_of_them() {
+    /// What two sinks are told of a key, one of which takes sorted sets in any order.
+    fn told(db: u32, key: &[u8], entry: &Entry<'_>) -> (Vec<u8>, Vec<u8>) {
+        let mut scratch = Scratch::new();
+        let mut json = NativeWriter::new(Arrangement::Lines);
+        export_entry(db, key, entry, &mut scratch, &mut json).unwrap();
+        let mut records =
+            RecordEncoder::new(Target::named("redis-8.6").unwrap(), Encodings::Default);
+        export_entry(db, key, entry, &mut scratch, &mut records).unwrap();
+        let mut record = Vec::new();
+        records.take(&mut record).unwrap();
+        (json.out, record)
+    }
+    let mut files = Vec::new();
+    rdbs_below(Path::new("testdata"), &mut files);
+    let mut compared = 0;
+    for file in &files {
+        let bytes = fs::read(file).unwrap();
+        for flavor in ["redis-6.2", "redis-8.6", "valkey-9.1"] {
+            let options = ReplayOptions {
+                replay: Options {
+                    flavor: Flavor::parse(flavor).unwrap(),
+                    ..Options::default()
+                },
+                ..ReplayOptions::default()
+            };
+            let parts = [LogPart {
+                name: None,
+                bytes: &bytes,
+            }];
+            let replayed = replay_log(&parts, &options, &mut |_| {}).unwrap();
+            for (db, key, entry) in replayed.replayer.store.iter() {
+                let Some((_, stored_len)) = entry.stored() else {
+                    continue;
+                };
+                let place = || {
+                    format!(
+                        "{} {db} {}, {stored_len} bytes",
+                        file.display(),
+                        key.escape_ascii()
+                    )
+                };
+                let before = told(db, key, entry);
+                let value = entry.value();
+                assert_eq!(value.value_type(), entry.value_type(), "{}", place());
+                assert!(!value.is_empty(), "{}", place());
+                assert!(entry.stored().is_none(), "{}", place());
+                assert!(before == told(db, key, entry), "{}", place());
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 1000, "{compared}");
 }

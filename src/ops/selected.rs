@@ -1,6 +1,5 @@
 //! Which keys the filters choose: records of an RDB, of JSON, entries of a keyspace.
 
-use super::export_store::value_type;
 use crate::error::Result;
 use crate::json::reader::JsonKey;
 use crate::rdb::Record;
@@ -44,6 +43,6 @@ pub fn is_json_selected(selection: &Selection, key: &JsonKey<'_>) -> bool {
 /// Whether a key of a keyspace is selected; it has no encoded size.
 #[must_use]
 pub fn is_entry_selected(selection: &Selection, db: u32, key: &[u8], entry: &Entry<'_>) -> bool {
-    let (value_type, at) = (value_type(&entry.value), entry.expire_at_ms());
+    let (value_type, at) = (entry.value_type(), entry.expire_at_ms());
     selection.matches(db, key, value_type, at, None)
 }

@@ -19,7 +19,7 @@ use super::written::Written;
 use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::PART_BYTES;
-use crate::rdb::RecordEncoder;
+use crate::rdb::{RecordEncoder, Scratch};
 use crate::store::{Entry, Store};
 
 /// Keys that one thread encodes before it is the next one's turn; tests have few keys.
@@ -128,6 +128,7 @@ struct Encoder<'o> {
     /// What makes commands, if those are written.
     commands: Option<CommandEncoder>,
     part: Part,
+    scratch: Scratch,
 }
 
 impl<'o> Encoder<'o> {
@@ -140,6 +141,7 @@ impl<'o> Encoder<'o> {
                 Form::Rdb | Form::Base => None,
             },
             part: Part::default(),
+            scratch: Scratch::new(),
         }
     }
 
@@ -154,7 +156,7 @@ impl<'o> Encoder<'o> {
             part.written.left_out += 1;
             return Ok(());
         }
-        if losses::lost_entry(&entry.value, options).is_some() {
+        if losses::lost_entry(entry, options).is_some() {
             part.written.lost += 1;
             return Ok(());
         }
@@ -165,7 +167,7 @@ impl<'o> Encoder<'o> {
                     std::mem::take(&mut part.spool),
                     std::mem::take(&mut part.bytes),
                 );
-                let told = export_whole(db, key, entry, options, commands);
+                let told = export_whole(db, key, entry, options, &mut self.scratch, commands);
                 let ended = told.and_then(|()| {
                     let ended = commands.end();
                     ended.map_err(|error| error.in_key(db, key))
@@ -176,7 +178,14 @@ impl<'o> Encoder<'o> {
                 count > 0
             }
             None => {
-                export_whole(db, key, entry, options, &mut self.records)?;
+                export_whole(
+                    db,
+                    key,
+                    entry,
+                    options,
+                    &mut self.scratch,
+                    &mut self.records,
+                )?;
                 let taken = self.records.take(&mut part.bytes);
                 taken.map_err(|error| error.in_key(db, key))?
             }

@@ -209,12 +209,17 @@ impl<'a> Record<'a> {
     /// The value behind a view of its type. Nothing is decoded before the view is asked.
     #[must_use]
     pub fn value(&self) -> Value<'a> {
-        Value::new(RawValue {
+        Value::new(self.stored())
+    }
+
+    /// The stored form of the value.
+    pub(crate) fn stored(&self) -> RawValue<'a> {
+        RawValue {
             layout: self.layout,
             bytes: self.value,
             end_offset: self.end_offset,
             templates: self.templates.clone(),
-        })
+        }
     }
 
     /// The first count, length or string of the value that is longer than need be, and where

@@ -223,7 +223,7 @@ mod tests {
     /// The elements of the array `a`, and where its cursor is.
     fn shown(session: &Session) -> String {
         let entry = session.0.store.db(0).and_then(|db| db.get(b"a"));
-        let Some(Value::Array(array)) = entry.map(|entry| &entry.value) else {
+        let Some(Value::Array(array)) = entry.map(|entry| entry.value()) else {
             return "none".into();
         };
         let items = array.items.iter();

@@ -377,7 +377,7 @@ mod tests {
 
     fn deadline(session: &Session, field: &str) -> Option<i64> {
         let entry = session.0.store.db(0)?.get(b"h")?;
-        match &entry.value {
+        match entry.value() {
             crate::store::Value::Hash(hash) => hash.get(field.as_bytes())?.expire_at_ms(),
             _ => None,
         }

@@ -20,7 +20,7 @@ pub(super) fn pfadd<'a>(
 ) -> Result<Reply<'a>, Reject> {
     match replayer.entry(args.get(1)) {
         KeySlot::Occupied(mut place) => {
-            let Value::String(text) = &mut place.get_mut().value else {
+            let Value::String(text) = place.get_mut().value_mut() else {
                 return Err(WRONG_TYPE);
             };
             let mut buffer = itoa::Buffer::new();
@@ -57,7 +57,7 @@ pub(super) fn pfmerge<'a>(
     let dense = replayer.flavor().merges_hll_dense();
     match replayer.entry(args.get(1)) {
         KeySlot::Occupied(mut place) => {
-            let Value::String(text) = &mut place.get_mut().value else {
+            let Value::String(text) = place.get_mut().value_mut() else {
                 return Err(WRONG_TYPE);
             };
             if dense {

@@ -3,10 +3,10 @@
 use crate::rdb::{ChecksumMode, DumpPayload, Scratch};
 use crate::store::{Bytes, Entry, KeySlot};
 
-use super::load::{self, Keeper};
 use super::reply::{INVALID_EXPIRE, NO_SUCH_KEY, NOT_INTEGER, SYNTAX};
 use super::server::db_arg;
 use super::{Args, Reject, Replayer, Reply};
+use crate::store::load::{self, Keeper};
 
 pub(super) fn del<'a>(
     replayer: &mut Replayer<'a>,
@@ -286,7 +286,7 @@ pub(super) fn restore<'a>(
     // What stands raw in the log stays there.
     let keeper = Keeper::new(args.in_log(3).unwrap_or_default());
     let value = load::value(
-        payload.record(),
+        payload.record().value(),
         keeper,
         replayer.flavor(),
         &mut Scratch::new(),

@@ -5,7 +5,7 @@
 //! | which commands are there, with how many arguments, which keys? | [`table`] |
 //! | what does a command do? | the file of its type: `string.rs`, `zset.rs`, .. |
 //! | what does it take, answer, refuse? | `args.rs`, `reply.rs` |
-//! | how does an RDB become values? | `load.rs` |
+//! | how does an RDB become a keyspace? | `load.rs`, and for the values `store/load.rs` |
 //! | how does a key become a value of a type? | `typed.rs` |
 //! | which part of a divided keyspace is a command for? | `route.rs` |
 //!
@@ -28,8 +28,6 @@ mod hll;
 mod keys;
 mod list;
 mod load;
-mod load_stream;
-mod load_vectors;
 mod lookup;
 mod read;
 #[cfg(feature = "lua")]
@@ -63,11 +61,13 @@ use std::hint::black_box;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use args::Args;
+pub(crate) use load::Decoded;
 pub use load::Loaded;
-pub(crate) use load::{Decoded, Keeper, Room};
 pub use reply::{Reject, Reply};
 
+use crate::model::ValueType;
 use crate::num::Flavor;
+use crate::store::load_stream;
 use crate::store::warm::{BATCH, Wanted};
 use crate::store::{Db, Entry, KeyHash, KeySlot, Store, Value};
 
@@ -379,7 +379,9 @@ impl<'a> Replayer<'a> {
         }
         for (_, db) in self.store.dbs_mut() {
             for (_, entry) in db.iter_mut() {
-                if let Value::Stream(stream) = &mut entry.value {
+                if entry.value_type() == ValueType::Stream
+                    && let Value::Stream(stream) = entry.value_mut()
+                {
                     load_stream::guess_counters(stream);
                 }
             }

@@ -70,7 +70,7 @@ fn follow<'a>(replayer: &Replayer<'a>, pattern: &[u8], element: &Bytes<'a>) -> O
     };
     let key = [prefix, element, suffix].concat();
     let entry = replayer.store.db(replayer.db)?.get(&key)?;
-    match (&entry.value, field) {
+    match (entry.value(), field) {
         (Value::String(text), None) => Some(text.clone()),
         (Value::Hash(hash), Some(field)) => Some(hash.get(field)?.value.clone()),
         _ => None,
@@ -113,7 +113,7 @@ fn elements<'a>(
         return Ok(Vec::new());
     };
     // A set has no order that could be kept.
-    let has_order = match &entry.value {
+    let has_order = match entry.value() {
         Value::List(_) => !sorts_lists,
         Value::Set(_) => false,
         _ => true,
@@ -123,7 +123,7 @@ fn elements<'a>(
         order.alpha = true;
         order.by = None;
     }
-    match &entry.value {
+    match entry.value() {
         Value::List(list) => Ok(list.iter().cloned().map(Bytes::from).collect()),
         Value::Set(set) => Ok(set.iter().cloned().collect()),
         Value::SortedSet(_) => {

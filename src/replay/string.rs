@@ -9,6 +9,7 @@
 //! | IFNE IFDEQ IFDNE | Redis 8.4 |
 
 use crate::bytes::Text;
+use crate::model::ValueType;
 use crate::num::{Flavor, LongDouble, Product, parse_i64, parse_i64_of};
 use crate::store::{KeySlot, Str, Value};
 
@@ -245,7 +246,7 @@ fn set_key<'a>(
         }
         KeySlot::Occupied(mut place) => {
             let entry = place.get_mut();
-            let old = match &entry.value {
+            let old = match entry.value() {
                 Value::String(old) => Some(old),
                 _ if want_old => return Err(WRONG_TYPE),
                 _ => None,
@@ -257,7 +258,7 @@ fn set_key<'a>(
                 _ => Reply::Nil,
             };
             if holds {
-                entry.value = Value::String(value);
+                entry.set_value(Value::String(value));
                 match ttl {
                     Ttl::Keep => {}
                     Ttl::Clear => entry.set_expire_at_ms(None),
@@ -319,10 +320,10 @@ pub(super) fn getdel<'a>(
 ) -> Result<Reply<'a>, Reject> {
     match replayer.entry(args.get(1)) {
         KeySlot::Occupied(place) => {
-            if !matches!(place.get().value, Value::String(_)) {
+            if place.get().value_type() != ValueType::String {
                 return Err(WRONG_TYPE);
             }
-            match place.remove().map(|(_, entry)| entry.value) {
+            match place.remove().map(|(_, entry)| entry.into_value()) {
                 Some(Value::String(old)) => Ok(Reply::Bulk(old)),
                 _ => Ok(Reply::Nil),
             }
@@ -347,7 +348,7 @@ pub(super) fn getex<'a>(
     let Some(entry) = replayer.db().get_mut(args.get(1)) else {
         return Ok(Reply::Nil);
     };
-    let Value::String(text) = &entry.value else {
+    let Value::String(text) = entry.value() else {
         return Err(WRONG_TYPE);
     };
     let reply = Reply::Bulk(text.clone());
@@ -420,7 +421,7 @@ fn add<'a>(replayer: &mut Replayer<'a>, args: Args<'_, 'a>, by: i64) -> Result<R
     let flavor = replayer.flavor();
     match replayer.entry(args.get(1)) {
         KeySlot::Occupied(mut place) => {
-            let Value::String(text) = &mut place.get_mut().value else {
+            let Value::String(text) = place.get_mut().value_mut() else {
                 return Err(WRONG_TYPE);
             };
             let old = match text.text() {

@@ -66,7 +66,7 @@ fn outcome(script: &str, flavor: Flavor) -> String {
                 format!("{db}/")
             };
             let at = entry.expire_at_ms().map(|at| format!("@{at}"));
-            let value = shown_value(&entry.value, flavor);
+            let value = shown_value(entry.value(), flavor);
             format!("{db}{}={value}{}", shown(key), at.unwrap_or_default())
         })
         .collect();

@@ -70,7 +70,7 @@ impl<'a> Replayer<'a> {
             .db(self.db)
             .and_then(|db| db.get_hashed(hash, key))
         {
-            Some(entry) => T::of(&entry.value).map(Some).ok_or(WRONG_TYPE),
+            Some(entry) => T::of(entry.value()).map(Some).ok_or(WRONG_TYPE),
             None => Ok(None),
         }
     }
@@ -84,7 +84,7 @@ impl<'a> Replayer<'a> {
     ) -> Result<Option<R>, Reject> {
         match self.entry(key) {
             KeySlot::Occupied(mut place) => {
-                let value = T::of_mut(&mut place.get_mut().value).ok_or(WRONG_TYPE)?;
+                let value = T::of_mut(place.get_mut().value_mut()).ok_or(WRONG_TYPE)?;
                 let outcome = change(value)?;
                 place.remove_if_empty();
                 Ok(Some(outcome))
@@ -103,7 +103,7 @@ impl<'a> Replayer<'a> {
     ) -> Result<R, Reject> {
         match self.entry(args.get(at)) {
             KeySlot::Occupied(mut place) => {
-                let value = T::of_mut(&mut place.get_mut().value).ok_or(WRONG_TYPE)?;
+                let value = T::of_mut(place.get_mut().value_mut()).ok_or(WRONG_TYPE)?;
                 let outcome = change(value)?;
                 place.remove_if_empty();
                 Ok(outcome)
@@ -142,7 +142,7 @@ impl<'a> Replayer<'a> {
         match self.entry(args.get(at)) {
             KeySlot::Occupied(mut place) => {
                 let entry = place.get_mut();
-                entry.value = value;
+                entry.set_value(value);
                 entry.set_expire_at_ms(expire_at_ms);
             }
             KeySlot::Vacant(place) => {

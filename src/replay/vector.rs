@@ -178,7 +178,7 @@ pub(super) fn vadd<'a>(
         "VADD of a vector that is not finite, whose stored bits are not certain",
     ))?;
     let set = match replayer.entry(args.get(1)) {
-        KeySlot::Occupied(place) => match &mut place.into_mut().value {
+        KeySlot::Occupied(place) => match place.into_mut().value_mut() {
             Value::VectorSet(set) => set,
             _ => return Err(WRONG_TYPE),
         },
@@ -191,7 +191,7 @@ pub(super) fn vadd<'a>(
                 elements: Map::new(),
             };
             let entry = Value::VectorSet(Box::new(set)).into();
-            match &mut place.insert(args.bytes(1), entry).value {
+            match place.insert(args.bytes(1), entry).value_mut() {
                 Value::VectorSet(set) => set,
                 _ => return Err(WRONG_TYPE),
             }

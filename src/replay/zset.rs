@@ -527,7 +527,7 @@ pub(super) fn with_set<'a, R>(
     look: impl FnOnce(&mut SortedSet<'a>) -> R,
 ) -> Result<Option<R>, Reject> {
     match replayer.entry(key) {
-        KeySlot::Occupied(mut place) => match &mut place.get_mut().value {
+        KeySlot::Occupied(mut place) => match place.get_mut().value_mut() {
             Value::SortedSet(set) => Ok(Some(look(set))),
             _ => Err(WRONG_TYPE),
         },

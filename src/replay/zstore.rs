@@ -148,7 +148,7 @@ fn inputs<'s, 'a>(
             .store
             .db(replayer.db)
             .and_then(|db| db.get(args.get(at)));
-        entry.map(|entry| Input::of(&entry.value)).transpose()
+        entry.map(|entry| Input::of(entry.value())).transpose()
     })
     .collect()
 }

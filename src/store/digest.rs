@@ -286,9 +286,19 @@ pub fn digest_entry(
     flavor: Flavor,
     now_ms: i64,
 ) -> Result<Digest, Unknowable> {
+    let digest = entry.look(|value| digest_value(key, value, flavor, now_ms))?;
+    Ok(digest.finish(entry.expire_at_ms().is_some()))
+}
+
+fn digest_value(
+    key: Option<&[u8]>,
+    value: &Value<'_>,
+    flavor: Flavor,
+    now_ms: i64,
+) -> Result<KeyDigest, Unknowable> {
     let start = |kind| KeyDigest::new(key, kind, flavor);
     let mut buffer = itoa::Buffer::new();
-    let digest = match &entry.value {
+    Ok(match value {
         Value::String(text) => {
             let mut digest = start(Type::String);
             digest.element(text.as_bytes(&mut buffer));
@@ -315,8 +325,7 @@ pub fn digest_entry(
         Value::Array(_) => return Err(Unknowable::Array),
         Value::Module(module) if is_silent(&module.name) => start(Type::VectorSet),
         Value::Module(module) => return Err(Unknowable::Module(module.name)),
-    };
-    Ok(digest.finish(entry.expire_at_ms().is_some()))
+    })
 }
 
 fn digest_zset(mut digest: KeyDigest, zset: &SortedSet<'_>) -> KeyDigest {
@@ -516,11 +525,8 @@ mod tests {
         for (flavor, expected, with_deadline) in cases {
             let mut store = sample(if flavor == "redis-6.2" { -0.0 } else { 0.0 });
             assert_eq!(total(&store, flavor), expected, "{flavor}");
-            let Some(Entry {
-                value: Value::Hash(hash),
-                ..
-            }) = store.db_mut(0).get_mut(b"h")
-            else {
+            let entry = store.db_mut(0).get_mut(b"h");
+            let Some(Value::Hash(hash)) = entry.map(Entry::value_mut) else {
                 panic!("h is a hash");
             };
             hash.set_expire_at_ms(b"f", Some(DEADLINE));

@@ -7,10 +7,15 @@
 use std::collections::BTreeMap;
 
 use super::dbs::Dbs;
+use super::packed::Packed;
 use super::{
     Array, Bytes, Deadline, Hash, KeyHash, List, Map, Module, Set, SortedSet, Str, Stream,
     VectorSet,
 };
+use crate::model::ValueType;
+use crate::num::Flavor;
+use crate::rdb::Value as View;
+use crate::rdb::object::RawValue;
 
 /// The value of a key. Everything but strings is boxed: most keys are strings.
 #[derive(Clone, Debug)]
@@ -36,6 +41,21 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// The logical type.
+    #[must_use]
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            Value::String(_) => ValueType::String,
+            Value::List(_) => ValueType::List,
+            Value::Set(_) => ValueType::Set,
+            Value::SortedSet(_) => ValueType::Zset,
+            Value::Hash(_) => ValueType::Hash,
+            Value::Stream(_) => ValueType::Stream,
+            Value::Array(_) => ValueType::Array,
+            Value::VectorSet(_) | Value::Module(_) => ValueType::Module,
+        }
+    }
+
     /// Whether the key has to vanish: an empty collection, but not a stream or a string.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -70,9 +90,16 @@ impl Value<'_> {
 /// What stands under a key.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
-    /// The value.
-    pub value: Value<'a>,
+    value: Held<'a>,
     expire_at_ms: Deadline,
+}
+
+/// How an entry has its value.
+#[derive(Clone, Debug)]
+enum Held<'a> {
+    Value(Value<'a>),
+    /// Never an empty collection.
+    Packed(Box<Packed<'a>>),
 }
 
 const _: () = assert!(size_of::<Entry<'_>>() <= 32);
@@ -81,18 +108,108 @@ impl<'a> Entry<'a> {
     /// A value that does not expire.
     #[must_use]
     pub fn new(value: Value<'a>) -> Self {
-        Entry {
-            value,
-            expire_at_ms: Deadline::NONE,
-        }
+        Entry::with_expiry(value, None)
     }
 
     /// A value with or without a deadline.
     #[must_use]
     pub fn with_expiry(value: Value<'a>, expire_at_ms: Option<i64>) -> Self {
         Entry {
-            value,
+            value: Held::Value(value),
             expire_at_ms: expire_at_ms.into(),
+        }
+    }
+
+    /// A value that stays as its RDB stores it until somebody asks for it. It is sound, not empty,
+    /// and one of those that [`can_be_packed`](Self::can_be_packed).
+    pub(crate) fn packed(stored: RawValue<'a>, flavor: Flavor, expire_at_ms: Option<i64>) -> Self {
+        Entry {
+            value: Held::Packed(Box::new(Packed::new(stored, flavor))),
+            expire_at_ms: expire_at_ms.into(),
+        }
+    }
+
+    /// Whether a release that loads a value has the same as is stored.
+    pub(crate) fn can_be_packed(stored: &RawValue<'_>, flavor: Flavor) -> bool {
+        Packed::can_hold(stored, flavor)
+    }
+
+    /// The value as its RDB stores it, and its length there, if nobody has asked for it.
+    pub(crate) fn stored(&self) -> Option<(View<'a>, u64)> {
+        match &self.value {
+            Held::Packed(packed) if packed.known().is_none() => {
+                Some((packed.stored(), packed.stored_len()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The value. One that still is as its RDB stores it is decoded, and kept so.
+    #[must_use]
+    pub fn value(&self) -> &Value<'a> {
+        match &self.value {
+            Held::Value(value) => value,
+            Held::Packed(packed) => packed.value(),
+        }
+    }
+
+    /// The value, to be changed.
+    pub fn value_mut(&mut self) -> &mut Value<'a> {
+        if let Held::Packed(packed) = &mut self.value {
+            self.value = Held::Value(packed.take());
+        }
+        match &mut self.value {
+            Held::Value(value) => value,
+            Held::Packed(_) => unreachable!("just unpacked"),
+        }
+    }
+
+    /// Puts another value in the place of this one; the deadline stays.
+    pub fn set_value(&mut self, value: Value<'a>) {
+        self.value = Held::Value(value);
+    }
+
+    /// The value alone.
+    #[must_use]
+    pub fn into_value(mut self) -> Value<'a> {
+        self.value_mut();
+        match self.value {
+            Held::Value(value) => value,
+            Held::Packed(_) => unreachable!("just unpacked"),
+        }
+    }
+
+    /// Looks at the value once: one that still is as its RDB stores it stays so.
+    pub fn look<R>(&self, look: impl FnOnce(&Value<'a>) -> R) -> R {
+        match &self.value {
+            Held::Value(value) => look(value),
+            Held::Packed(packed) => packed.look(look),
+        }
+    }
+
+    /// The value, unless it has to be decoded for that.
+    pub(crate) fn known_value(&self) -> Option<&Value<'a>> {
+        match &self.value {
+            Held::Value(value) => Some(value),
+            Held::Packed(packed) => packed.known(),
+        }
+    }
+
+    /// The logical type of the value.
+    #[must_use]
+    pub fn value_type(&self) -> ValueType {
+        match &self.value {
+            Held::Value(value) => value.value_type(),
+            Held::Packed(packed) => packed.value_type(),
+        }
+    }
+
+    /// Whether the key has to vanish, see [`Value::is_empty`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.value {
+            Held::Value(value) => value.is_empty(),
+            Held::Packed(_) => false,
         }
     }
 
@@ -180,7 +297,7 @@ impl<'d, 'a> OccupiedKey<'d, 'a> {
 
     /// Takes the key out if its value became an empty collection; says whether it did.
     pub fn remove_if_empty(self) -> bool {
-        self.get().value.is_empty() && self.remove().is_some()
+        self.get().is_empty() && self.remove().is_some()
     }
 }
 

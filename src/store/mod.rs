@@ -1,8 +1,8 @@
 //! The keyspace: what a server would hold in memory.
 //!
 //! A [`Store`] has numbered databases, a [`Db`] has keys, a key has an [`Entry`]:
-//! a [`Value`] and perhaps a deadline. Nothing here parses, does I/O or expires;
-//! deadlines are kept as they are, in milliseconds since 1970.
+//! a [`Value`] and perhaps a deadline. Nothing here does I/O or expires; deadlines are kept
+//! as they are, in milliseconds since 1970.
 //!
 //! | type | structure | file |
 //! |---|---|---|
@@ -13,6 +13,9 @@
 //! | hash | [`Map`] to values with deadlines | `hash.rs` |
 //! | stream | B-tree by id, fields in one piece, groups, IDMP | `stream.rs`, `fields.rs`, `group.rs` |
 //! | array, vector set, module | sparse B-tree, [`Map`], raw bytes | `other.rs` |
+//! | any, as its RDB stores it, until a command asks for it | slice of the file | `packed.rs` |
+//!
+//! `load.rs`, `load_stream.rs` and `load_vectors.rs` make values of what an RDB stores.
 //!
 //! Collections vanish when they become empty, except streams: commands call
 //! [`Db::remove_if_empty`] after they took something out.
@@ -26,11 +29,15 @@ pub mod hll;
 mod index;
 pub mod keyspace;
 pub mod list;
+pub(crate) mod load;
+pub(crate) mod load_stream;
+mod load_vectors;
 pub mod map;
 #[cfg(test)]
 mod model_tests;
 mod order;
 pub mod other;
+mod packed;
 pub mod set;
 pub mod stream;
 pub mod text;

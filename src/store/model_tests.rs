@@ -189,7 +189,7 @@ proptest! {
         let keys: BTreeMap<_, _> = store
             .iter()
             .map(|(db, key, entry)| {
-                let Value::String(value) = &entry.value else {
+                let Value::String(value) = entry.value() else {
                     unreachable!("only strings were put in");
                 };
                 ((db, key.to_vec()), value.as_int().unwrap())

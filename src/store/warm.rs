@@ -69,17 +69,17 @@ impl<'a> Db<'a> {
             touched += usize::from(entry.is_some());
         }
         for entry in entries.iter().flatten() {
-            touched += match &entry.value {
-                Value::List(list) => list.len(),
-                Value::Set(set) => set.len(),
-                Value::SortedSet(zset) => zset.len(),
-                Value::Hash(hash) => hash.len(),
-                Value::Stream(stream) => stream.len(),
+            touched += match entry.known_value() {
+                Some(Value::List(list)) => list.len(),
+                Some(Value::Set(set)) => set.len(),
+                Some(Value::SortedSet(zset)) => zset.len(),
+                Some(Value::Hash(hash)) => hash.len(),
+                Some(Value::Stream(stream)) => stream.len(),
                 _ => 0,
             };
         }
         for ((slot, entry), wanted) in slots.iter_mut().zip(entries).zip(wanted) {
-            *slot = match entry.map(|entry| &entry.value) {
+            *slot = match entry.and_then(Entry::known_value) {
                 Some(Value::Set(set)) => set.members().guess(wanted.first),
                 Some(Value::Hash(hash)) => hash.fields().guess(wanted.first),
                 Some(Value::SortedSet(zset)) => zset.members().guess(wanted.second),
@@ -87,7 +87,7 @@ impl<'a> Db<'a> {
             };
         }
         for (slot, entry) in slots.iter().zip(entries) {
-            touched += match entry.map(|entry| &entry.value) {
+            touched += match entry.and_then(Entry::known_value) {
                 Some(Value::Set(set)) => set.members().touch(*slot),
                 Some(Value::Hash(hash)) => hash.fields().touch(*slot),
                 Some(Value::SortedSet(zset)) => zset.members().touch(*slot),

@@ -19,7 +19,7 @@ use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::rdb_write::{Form, Source, WriteOptions, copy_rdb, survey_rdb, write_rdb};
 use rdbkit::ops::replay::ReplayOptions;
 use rdbkit::ops::rewrite::Rewriter;
-use rdbkit::rdb::{RdbReader, Target};
+use rdbkit::rdb::{RdbReader, Scratch, Target};
 
 use crate::program::{demo, log, many_keys};
 use crate::util::rng::Rng;
@@ -216,7 +216,7 @@ fn ndjson_of_log(data: &Data, sink: &mut Sink) -> Result<()> {
     let replayed = log.replay_exactly(&ReplayOptions::default(), false, &mut |_| ())?;
     let mut lines = Lines::new(sink);
     for (db, key, entry) in replayed.replayer.store.iter() {
-        export_entry(db, key, entry, &mut lines.writer)?;
+        export_entry(db, key, entry, &mut Scratch::new(), &mut lines.writer)?;
         lines.progress()?;
     }
     lines.flush()

@@ -48,7 +48,7 @@ fn compare_key(found: &mut Vec<String>, key: &ExpectedKey, entry: &Entry<'_>, re
         let (ours, theirs) = (entry.expire_at_ms(), &key.deadline);
         found.push(what(&format!("replayed {ours:?}, server {theirs:?}")));
     }
-    match (&key.value, &entry.value) {
+    match (&key.value, entry.value()) {
         (ExpectedValue::Hash(theirs), Value::Hash(ours)) => {
             let mut ours: Vec<_> = ours
                 .iter()

@@ -58,7 +58,7 @@ pub(crate) fn describe(store: &Store<'_>, counters: bool) -> BTreeMap<String, St
     let mut lines = BTreeMap::new();
     for (db, key, entry) in store.iter() {
         let mut text = format!("expires {:?} ", entry.expire_at_ms());
-        match &entry.value {
+        match entry.value() {
             Value::Hash(hash) => {
                 let fields: BTreeMap<_, _> = hash
                     .iter()

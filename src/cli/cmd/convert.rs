@@ -20,7 +20,7 @@ use rdbkit::ops::import::{export_json, header_of_json, import_json};
 use rdbkit::ops::log::Log;
 use rdbkit::ops::pipeline::Pipeline;
 use rdbkit::ops::selected::{is_entry_selected, is_json_selected};
-use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _};
+use rdbkit::rdb::{ChecksumMode, PayloadReader, RdbReader, ReadItems as _, Scratch};
 use rdbkit::report::table::grouped;
 
 use crate::cli::args::{Compat, ConvertArgs, Format};
@@ -204,9 +204,10 @@ fn write_log<W: Document + Send>(
         output,
     };
     let mut keys = 0;
+    let mut scratch = Scratch::new();
     for (db, key, entry) in store.iter() {
         if is_entry_selected(&options.selection, db, key, entry) {
-            export_entry(db, key, entry, &mut job.writer)?;
+            export_entry(db, key, entry, &mut scratch, &mut job.writer)?;
             keys += 1;
             job.progress()?;
         }

@@ -147,7 +147,7 @@ pub(super) fn exists<'a>(replayer: &mut Replayer<'a>, args: Args<'_, 'a>) -> Ans
 
 /// `TYPE key`
 pub(super) fn type_of<'a>(replayer: &mut Replayer<'a>, args: Args<'_, 'a>) -> Answer<'a> {
-    let value = replayer.db().get(args.get(1)).map(|entry| &entry.value);
+    let value = replayer.db().get(args.get(1)).map(|entry| entry.value());
     let name = value.map_or("none", Value::type_name);
     Ok(Reply::Status(name.into()))
 }

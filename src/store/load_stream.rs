@@ -53,7 +53,7 @@ fn counters_of(stream: &Stream<'_>) -> file::StreamState {
 }
 
 /// Makes the counters those that a loader comes to which is told none.
-pub(super) fn guess_counters(stream: &mut Stream<'_>) {
+pub(crate) fn guess_counters(stream: &mut Stream<'_>) {
     stream.max_deleted_id = StreamId::MIN;
     stream.entries_added = stream.len() as u64;
     let counters = counters_of(stream);

@@ -1,0 +1,100 @@
+//! Values that nobody has asked for yet: as their RDB stores them.
+//!
+//! Most keys of a snapshot are not named by the log behind it. Their values are proved when
+//! they are loaded and stay a slice of the file, whose pages belong to the system and not to us;
+//! one that a command names is decoded then.
+
+use std::sync::OnceLock;
+
+use super::Value;
+use super::load::{self, Room};
+use crate::model::ValueType;
+use crate::num::Flavor;
+use crate::rdb::object::RawValue;
+use crate::rdb::{Scratch, Value as View};
+
+/// A value as an RDB stores it, which every rule of its encoding was checked for.
+#[derive(Clone, Debug)]
+pub(super) struct Packed<'a> {
+    stored: RawValue<'a>,
+    flavor: Flavor,
+    value: OnceLock<Box<Value<'a>>>,
+}
+
+impl<'a> Packed<'a> {
+    pub(super) fn new(stored: RawValue<'a>, flavor: Flavor) -> Self {
+        Packed {
+            stored,
+            flavor,
+            value: OnceLock::new(),
+        }
+    }
+
+    /// Whether a value may stay as it is stored: the keyspace has it no different.
+    pub(super) fn can_hold(stored: &RawValue<'_>, flavor: Flavor) -> bool {
+        /// What a sorted set has at most whose scores of -0 a loader changes.
+        const SMALL_BYTES: usize = 16 << 10;
+        match View::new(stored.clone()) {
+            View::String(_) | View::List(_) | View::Set(_) | View::Hash(_) => true,
+            View::Zset(zset) => {
+                let loses_zeros = zset.is_skiplist() && flavor.small_zsets_lose_negative_zero();
+                !loses_zeros || stored.bytes.len() > SMALL_BYTES
+            }
+            View::Stream(_) | View::Array(_) | View::Module(_) => false,
+        }
+    }
+
+    /// The value as the file has it.
+    pub(super) fn stored(&self) -> View<'a> {
+        View::new(self.stored.clone())
+    }
+
+    pub(super) fn stored_len(&self) -> u64 {
+        self.stored.bytes.len() as u64
+    }
+
+    pub(super) fn value_type(&self) -> ValueType {
+        self.stored.layout.value_type()
+    }
+
+    /// The value, if somebody has asked for it.
+    pub(super) fn known(&self) -> Option<&Value<'a>> {
+        self.value.get().map(Box::as_ref)
+    }
+
+    /// The value, which is kept from now on.
+    pub(super) fn value(&self) -> &Value<'a> {
+        self.value.get_or_init(|| Box::new(self.decode()))
+    }
+
+    /// The value, to be kept elsewhere.
+    pub(super) fn take(&mut self) -> Value<'a> {
+        match self.value.take() {
+            Some(value) => *value,
+            None => self.decode(),
+        }
+    }
+
+    /// Shows the value, and keeps it no longer than that.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&Value<'a>) -> R) -> R {
+        match self.known() {
+            Some(value) => look(value),
+            None => look(&self.decode()),
+        }
+    }
+
+    /// Decodes the value.
+    ///
+    /// # Panics
+    /// If it is not sound any more: the bytes of a mapped file were written to.
+    fn decode(&self) -> Value<'a> {
+        let keeper = load::Keeper::new(self.stored.bytes);
+        let buffers = (&mut Scratch::new(), &mut Room::default());
+        match load::value(self.stored(), keeper, self.flavor, buffers.0, buffers.1) {
+            Ok(value) => value,
+            Err(error) => {
+                panic!("a value was sound when it was loaded, but its bytes changed: {error}")
+            }
+        }
+    }
+}
