@@ -53,10 +53,15 @@ pub fn write_utf8(bytes: &[u8], out: &mut Vec<u8>) -> bool {
         out.push(b'"');
         return true;
     }
+    // Most texts with something to escape; ASCII is found faster than UTF-8 and C1 characters.
+    if bytes.is_ascii() {
+        write_escaped(bytes, out);
+        return true;
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => {
             match has_c1(bytes) {
-                false => write_escaped(text, out),
+                false => write_escaped(bytes, out),
                 true => write_escaped_c1(text, out),
             }
             true
@@ -115,7 +120,7 @@ fn write_escaped_c1(text: &str, out: &mut Vec<u8>) {
     for piece in text.split_inclusive(is_c1) {
         let last = piece.chars().next_back().filter(|&last| is_c1(last));
         let clean = &piece[..piece.len() - last.map_or(0, char::len_utf8)];
-        put_text(clean, out);
+        put_text(clean.as_bytes(), out);
         if let Some(last) = last {
             out.extend_from_slice(format!("\\u{:04x}", u32::from(last)).as_bytes());
         }
@@ -148,24 +153,24 @@ const REPLACEMENTS: [[u8; 8]; 256] = {
     table
 };
 
-/// Appends a text as a JSON string in quotes.
-fn write_escaped(text: &str, out: &mut Vec<u8>) {
+/// Appends the UTF-8 of a text as a JSON string in quotes.
+fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     put_text(text, out);
     out.push(b'"');
 }
 
-/// Appends a text with what ASCII has to escape replaced.
+/// Appends the UTF-8 of a text with what ASCII has to escape replaced.
 ///
 /// Eight bytes at a time: clean ones are copied, others replaced by table, without a branch
 /// for each byte. Documents have a quote in nearly every word, so a search for the next
 /// one would guess wrong all the time.
-fn put_text(text: &str, out: &mut Vec<u8>) {
+fn put_text(text: &[u8], out: &mut Vec<u8>) {
     /// Room for 64 bytes of text and one replacement's overrun.
     const BLOCK_BYTES: usize = 64;
     let mut block = [0_u8; 6 * BLOCK_BYTES + ROOM_BYTES];
-    for piece in text.as_bytes().chunks(BLOCK_BYTES) {
+    for piece in text.chunks(BLOCK_BYTES) {
         let mut len = 0;
         let (words, tail) = piece.as_chunks::<8>();
         for word in words {
