@@ -181,36 +181,18 @@ impl<'a> Zset<'a> {
 
     /// Calls `f` with each member and score, ascending by score, then by the member's bytes.
     ///
-    /// Takes 16 bytes of memory per member unless the file order is ascending.
+    /// Takes memory for each member unless the file order is ascending, or the set is small.
     ///
     /// # Errors
     /// A member or score that breaks a rule; nothing was passed on then.
     pub fn for_each_ascending(
         &self,
         scratch: &mut Scratch,
-        mut f: impl FnMut(Text<'_>, f64),
+        f: impl FnMut(Text<'_>, f64),
     ) -> Result<()> {
         let walked = match self.layout {
             Layout::TextScores | Layout::BinaryScores => self.walk_strings_ascending(scratch, f),
-            Layout::Ziplist | Layout::Listpack => match self.blob_is_ascending(scratch) {
-                Ok(true) => self.walk_blob(scratch, |member, score| f(member, score.value)),
-                Ok(false) => {
-                    let mut members = Vec::new();
-                    let collected = self.walk_blob(scratch, |member, score| {
-                        members.push((score.value, member.to_vec()))
-                    });
-                    members.sort_by(|a: &(f64, Vec<u8>), b| {
-                        a.0.partial_cmp(&b.0)
-                            .unwrap_or(Ordering::Equal)
-                            .then_with(|| a.1.cmp(&b.1))
-                    });
-                    members
-                        .iter()
-                        .for_each(|(score, member)| f(Text::Bytes(member), *score));
-                    collected
-                }
-                Err(failure) => Err(failure),
-            },
+            Layout::Ziplist | Layout::Listpack => self.walk_blob_ascending(scratch, f),
         };
         walked.map_err(|failure| self.raw.locate(failure))
     }
@@ -301,27 +283,48 @@ impl<'a> Zset<'a> {
             .map_err(|flaw| nom::Err::Failure(flaw.in_string(input)))
     }
 
-    fn blob_is_ascending(&self, scratch: &mut Scratch) -> Result<bool, nom::Err<Fail>> {
+    fn walk_blob_ascending(
+        &self,
+        scratch: &mut Scratch,
+        mut f: impl FnMut(Text<'_>, f64),
+    ) -> Result<(), nom::Err<Fail>> {
+        /// Members of a blob as small as nearly all are kept aside; a large one is walked twice.
+        const SMALL_BYTES: usize = 64 << 10;
         let input = self.raw.bytes;
         let (_, bytes) = blob(input, &mut scratch.blob)?;
-        let mut ascending = true;
+        let broken = |flaw: Flaw| nom::Err::Failure(flaw.in_string(input));
+        if bytes.len() > SMALL_BYTES && self.elements_ascend(bytes).map_err(broken)? {
+            let pass_on = |member: Text<'_>, score: Score<'_>| f(member, score.value);
+            return self
+                .walk_elements(bytes, &mut scratch.form, pass_on)
+                .map_err(broken);
+        }
+        let mut members = Vec::new();
+        let keep = |member, score: Score<'_>| members.push((member, score.value));
+        self.walk_elements(bytes, &mut scratch.form, keep)
+            .map_err(broken)?;
+        let order = |a: &(Text<'_>, f64), b: &(Text<'_>, f64)| compare_members(*a, *b);
+        if !members.is_sorted_by(|a, b| order(a, b).is_le()) {
+            members.sort_by(order);
+        }
+        members
+            .iter()
+            .for_each(|(member, score)| f(*member, *score));
+        Ok(())
+    }
+
+    /// Whether the members of a blob ascend by score, then by their bytes.
+    fn elements_ascend(&self, bytes: &[u8]) -> Result<bool, Flaw> {
+        let mut ascend = true;
         let mut last: Option<(Text<'_>, f64)> = None;
-        // The form was looked at, or will be, by those who look at scores.
+        // The form is looked at by those who look at scores.
         let mut form = Form::Ignored;
-        let walked = self.walk_elements(bytes, &mut form, |member, Score { value: score, .. }| {
-            let in_order =
-                last.is_none_or(
-                    |(last_member, last_score)| match last_score.partial_cmp(&score) {
-                        Some(Ordering::Less) => true,
-                        Some(Ordering::Equal) => compare_texts(last_member, member).is_le(),
-                        _ => false,
-                    },
-                );
-            ascending &= in_order;
-            last = Some((member, score));
-        });
-        walked.map_err(|flaw| nom::Err::Failure(flaw.in_string(input)))?;
-        Ok(ascending)
+        self.walk_elements(bytes, &mut form, |member, score| {
+            let this = (member, score.value);
+            ascend &= last.is_none_or(|last| compare_members(last, this).is_le());
+            last = Some(this);
+        })?;
+        Ok(ascend)
     }
 
     fn walk_elements<'b>(
@@ -376,6 +379,12 @@ fn scored<'b>(
         Ok(())
     })?;
     Ok(has_odd_score)
+}
+
+/// The order of sorted sets. No score is NaN.
+fn compare_members(a: (Text<'_>, f64), b: (Text<'_>, f64)) -> Ordering {
+    let by_score = a.1.partial_cmp(&b.1).unwrap_or(Ordering::Equal);
+    by_score.then_with(|| compare_texts(a.0, b.0))
 }
 
 /// Orders two texts by the bytes that a client sees.
