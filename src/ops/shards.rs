@@ -23,7 +23,7 @@ use crate::replay::{Args, Options, Reject, Replayer, State};
 use crate::store::warm;
 
 /// Commands in a round; tests have small logs.
-const ROUND: usize = if cfg!(test) { 8 } else { 32 * 1024 };
+const ROUND: usize = if cfg!(test) { 8 } else { 64 * 1024 };
 /// Commands of a round for one part, as a rule.
 const USUAL_ORDERS: usize = ROUND / SHARDS * 5 / 4;
 /// Arguments in a round, but for those of the last command.
