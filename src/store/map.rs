@@ -32,7 +32,7 @@ const NO_SLOT: u32 = u32::MAX;
 const SPARSE: usize = 4;
 
 /// One seed for the process, so that a key's hash is good for every database. Of foldhash's two
-/// forms the one whose upper bits are good whatever the seed: with `fast`, some seeds in a hundred
+/// forms the one whose upper bits are good whatever the seed: with `fast`, one seed in a dozen
 /// made look-ups half as long again.
 static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
