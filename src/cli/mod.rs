@@ -36,6 +36,7 @@ pub(crate) fn run() -> ExitCode {
         printer.error(&error);
         return Exit::Unable.into();
     }
+    signals::end_on_changed_input(Printer::new(&cli.global));
     let outcome = match &cli.command {
         Command::Convert(args) => cmd::convert::run(args, cli.global.pipeline(), &printer),
         Command::Rewrite(args) => cmd::rewrite::run(args, cli.global.pipeline(), &printer),

@@ -1,7 +1,7 @@
 //! From a keyspace to a sink of keys and values: what a replayed log says.
 
 use crate::bytes::Text;
-use crate::error::{Error, Flaw, Result};
+use crate::error::{Error, ErrorKind, Flaw, Result};
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, ValueSink};
 use crate::model::stream::{self, Consumer, Idmp, Pending, Producer, StreamState};
 use crate::model::vectorset::{self, VectorElement};
@@ -36,7 +36,9 @@ pub fn export_entry(
     loop {
         sink.begin_key(&head);
         let told = match entry.stored() {
-            Some((value, len)) => export::export_stored(&value, len, scratch, sink),
+            // It was sound when it was loaded.
+            Some((value, len)) => export::export_stored(&value, len, scratch, sink)
+                .map_err(|_| Error::new(ErrorKind::InputChanged)),
             None => export_value(entry.value(), sink),
         };
         if let Err(error) = told {

@@ -145,6 +145,9 @@ impl<'a> Entry<'a> {
     }
 
     /// The value. One that still is as its RDB stores it is decoded, and kept so.
+    ///
+    /// # Panics
+    /// With an [`Error`](crate::error::Error) if the RDB is a mapped file that was written to since.
     #[must_use]
     pub fn value(&self) -> &Value<'a> {
         match &self.value {

@@ -4,10 +4,12 @@
 //! they are loaded and stay a slice of the file, whose pages belong to the system and not to us;
 //! one that a command names is decoded then.
 
+use std::panic::panic_any;
 use std::sync::OnceLock;
 
 use super::Value;
 use super::load::{self, Room};
+use crate::error::{Error, ErrorKind};
 use crate::model::ValueType;
 use crate::num::Flavor;
 use crate::rdb::object::RawValue;
@@ -86,15 +88,60 @@ impl<'a> Packed<'a> {
     /// Decodes the value.
     ///
     /// # Panics
-    /// If it is not sound any more: the bytes of a mapped file were written to.
+    /// With an [`Error`] if it is not sound any more: the mapped file was written to.
     fn decode(&self) -> Value<'a> {
         let keeper = load::Keeper::new(self.stored.bytes);
         let buffers = (&mut Scratch::new(), &mut Room::default());
         match load::value(self.stored(), keeper, self.flavor, buffers.0, buffers.1) {
             Ok(value) => value,
-            Err(error) => {
-                panic!("a value was sound when it was loaded, but its bytes changed: {error}")
+            Err(_) => {
+                let changed = ErrorKind::InputChanged;
+                panic_any(Error::new(changed).at_offset(self.stored.end_offset))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::error::Code;
+    use crate::rdb::object::Layout;
+
+    fn string(bytes: &[u8]) -> Packed<'_> {
+        let stored = RawValue {
+            layout: Layout::String,
+            bytes,
+            end_offset: 100,
+            templates: Default::default(),
+        };
+        Packed::new(stored, Flavor::redis(7, 0))
+    }
+
+    #[test]
+    fn value_is_decoded_when_it_is_asked_for() {
+        // "aaaaaaaa": a literal and a reference to it.
+        let mut packed = string(b"\xc3\x04\x08\x00a\xa0\x00");
+        assert!(packed.known().is_none());
+        packed.look(|value| assert_eq!(value.type_name(), "string"));
+        assert!(packed.known().is_none());
+        let text = |value: &Value<'_>| match value {
+            Value::String(text) => text.as_bytes(&mut itoa::Buffer::new()).to_vec(),
+            _ => Vec::new(),
+        };
+        assert_eq!(text(packed.value()), b"aaaaaaaa");
+        assert!(packed.known().is_some());
+        assert_eq!(text(&packed.take()), b"aaaaaaaa");
+    }
+
+    #[test]
+    fn value_that_is_not_sound_any_more_says_that_the_input_changed() {
+        // A reference to before the first byte.
+        let packed = string(b"\xc3\x02\x05\x20\x02");
+        let asked = catch_unwind(AssertUnwindSafe(|| packed.look(|_| ())));
+        let error = asked.unwrap_err().downcast::<Error>().unwrap();
+        assert_eq!(error.code(), Code::InputChanged);
     }
 }
