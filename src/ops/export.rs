@@ -111,7 +111,8 @@ pub fn module_id(value: &Value<'_>) -> Result<Option<ModuleId>> {
     }
 }
 
-/// Tells `sink` a value of any type, sorted sets without the text of their scores.
+/// Tells `sink` a value of any type as a keyspace that has it does: sorted sets ascend, and their
+/// scores are numbers.
 pub(super) fn export_stored(
     value: &Value<'_>,
     encoded_len: u64,
@@ -120,9 +121,9 @@ pub(super) fn export_stored(
 ) -> Result<()> {
     match value {
         Value::String(string) => sink.string(string.text(scratch)?),
-        Value::Zset(zset) if !sink.wants_score_order() => {
+        Value::Zset(zset) => {
             sink.begin_value();
-            zset.for_each(scratch, |member, score| sink.scored(member, score))?;
+            zset.for_each_ascending(scratch, |member, score| sink.scored(member, score))?;
             sink.end_value();
         }
         value => export_value(value, encoded_len, scratch, sink)?,

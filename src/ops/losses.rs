@@ -158,9 +158,11 @@ pub(crate) fn of_entry(
     deadline(entry.expire_at_ms(), place, losses);
     // Most values have nothing to lose, and need not be decoded to say so.
     match entry.stored() {
-        Some((Value::Hash(hash), _)) if hash.may_have_deadlines() => {}
-        Some((Value::Stream(_), _)) | None => {}
-        Some(_) => return true,
+        Some((Value::String(_) | Value::List(_) | Value::Set(_) | Value::Zset(_), _)) => {
+            return true;
+        }
+        Some((Value::Hash(hash), _)) if !hash.may_have_deadlines() => return true,
+        _ => {}
     }
     entry.look(|value| match value {
         Stored::Hash(hash) if hash.deadlines() > 0 => {

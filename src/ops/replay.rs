@@ -357,7 +357,7 @@ impl<'a> Driver<'_, 'a> {
             flavor: self.options.replay.flavor,
             keeps_going,
             part: LoadedPart::default(),
-            checks: ValueChecks::for_any_loader(false),
+            checks: ValueChecks::brief(),
             found: Found::default(),
             scratch: Scratch::new(),
             room: Room::default(),

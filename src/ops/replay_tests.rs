@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::aof::CommandEncoder;
 use crate::aof::resp::encode_record_into;
 use crate::json::native::{Arrangement, NativeWriter};
 use crate::ops::export_store::export_entry;
@@ -205,8 +206,8 @@ fn rdbs_below(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn values_as_stored_are_what_decoding_makes_of_them() {
-    /// What two sinks are told of a key, one of which takes sorted sets in any order.
-    fn told(db: u32, key: &[u8], entry: &Entry<'_>) -> (Vec<u8>, Vec<u8>) {
+    /// What three sinks are told of a key; the last takes sorted sets in any order.
+    fn told(db: u32, key: &[u8], entry: &Entry<'_>) -> [Vec<u8>; 3] {
         let mut scratch = Scratch::new();
         let mut json = NativeWriter::new(Arrangement::Lines);
         export_entry(db, key, entry, &mut scratch, &mut json).unwrap();
@@ -215,7 +216,11 @@ fn values_as_stored_are_what_decoding_makes_of_them() {
         export_entry(db, key, entry, &mut scratch, &mut records).unwrap();
         let mut record = Vec::new();
         records.take(&mut record).unwrap();
-        (json.out, record)
+        let mut commands = CommandEncoder::new(Target::named("redis-8.6").unwrap(), 0);
+        export_entry(db, key, entry, &mut scratch, &mut commands).unwrap();
+        let mut command = Vec::new();
+        commands.take(&mut command).unwrap();
+        [json.out, record, command]
     }
     let mut files = Vec::new();
     rdbs_below(Path::new("testdata"), &mut files);
@@ -257,4 +262,34 @@ fn values_as_stored_are_what_decoding_makes_of_them() {
         }
     }
     assert!(compared > 1000, "{compared}");
+}
+
+#[test]
+fn scores_of_minus_zero_are_lost_however_long_their_text_is() {
+    let mut file = b"REDIS0007\xfe\x00\x03\x01z\x40\x80".to_vec();
+    for n in 0..128 {
+        file.push(60);
+        file.extend(format!("{n:060}").into_bytes());
+        file.push(243);
+        file.extend(format!("-0.{}", "0".repeat(240)).into_bytes());
+    }
+    file.extend(b"\xff\0\0\0\0\0\0\0\0");
+    for (flavor, is_kept) in [
+        ("redis-4.0", true),
+        ("redis-7.2", false),
+        ("valkey-9.1", false),
+    ] {
+        let mut options = ReplayOptions::default();
+        options.replay.flavor = Flavor::parse(flavor).unwrap();
+        let parts = [LogPart {
+            name: None,
+            bytes: &file,
+        }];
+        let replayed = replay_log(&parts, &options, &mut |_| {}).unwrap();
+        let (db, key, entry) = replayed.replayer.store.iter().next().unwrap();
+        let mut json = NativeWriter::new(Arrangement::Lines);
+        export_entry(db, key, entry, &mut Scratch::new(), &mut json).unwrap();
+        let text = String::from_utf8(json.out).unwrap();
+        assert_eq!(text.contains("-0"), is_kept, "{flavor}");
+    }
 }

@@ -33,6 +33,9 @@ pub(crate) struct ValueChecks {
     length_matters: bool,
     /// Whether RESTORE is to take them, which refuses empty ones; files may have them.
     is_payload: bool,
+    /// Whether it is enough to know that something is wrong: a member that may stand twice is said
+    /// to, without a second look at all of them.
+    is_brief: bool,
 }
 
 /// The place of a finding about a value.
@@ -70,6 +73,14 @@ impl ValueChecks {
     pub(crate) fn for_any_loader(is_payload: bool) -> Self {
         ValueChecks {
             is_payload,
+            ..ValueChecks::default()
+        }
+    }
+
+    /// Checks whether there is anything to report; who wants to know what looks again.
+    pub(crate) fn brief() -> Self {
+        ValueChecks {
+            is_brief: true,
             ..ValueChecks::default()
         }
     }
@@ -189,6 +200,17 @@ impl ValueChecks {
         }
     }
 
+    /// The second look at members, if any may stand twice and it is wanted.
+    fn repeats(&mut self, place: &Place<'_, '_>, out: &mut Part) -> Option<Repeats> {
+        let repeats = Repeats::candidates(&mut self.members)?;
+        if self.is_brief {
+            let what = "a member of a value";
+            out.add(place.finding(Level::Error, Code::DuplicateMember, what, "once", "twice"));
+            return None;
+        }
+        Some(repeats)
+    }
+
     fn empty(&self, place: &Place<'_, '_>, elements: u64, out: &mut Part) {
         if elements == 0 {
             let (level, expected) = match self.is_payload {
@@ -249,7 +271,7 @@ impl ValueChecks {
             sink.element(member);
         })?;
         self.empty(place, elements, out);
-        if let Some(mut repeats) = Repeats::candidates(&mut self.members) {
+        if let Some(mut repeats) = self.repeats(place, out) {
             set.for_each(&mut self.scratch, |member| repeats.look_at(member))?;
             repeats.report(place, "member of a set", out);
         }
@@ -308,7 +330,7 @@ impl ValueChecks {
                 "another order",
             ));
         }
-        if let Some(mut repeats) = Repeats::candidates(&mut self.members) {
+        if let Some(mut repeats) = self.repeats(place, out) {
             zset.for_each(&mut self.scratch, |member, _| repeats.look_at(member))?;
             repeats.report(place, "member of a sorted set", out);
         }
@@ -354,7 +376,7 @@ impl ValueChecks {
                 "none",
             ));
         }
-        if let Some(mut repeats) = Repeats::candidates(&mut self.members) {
+        if let Some(mut repeats) = self.repeats(place, out) {
             hash.for_each(&mut self.scratch, |field, _, _| repeats.look_at(field))?;
             repeats.report(place, "field of a hash", out);
         }

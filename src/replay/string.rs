@@ -52,6 +52,14 @@ impl<'r> Condition<'r> {
         Ok(Some(make(args.get(args.value_of(at)?))))
     }
 
+    /// Whether it is about what the value is.
+    fn looks_at_value(self) -> bool {
+        !matches!(
+            self,
+            Condition::Always | Condition::Missing | Condition::Exists
+        )
+    }
+
     /// Whether it holds for a key that is there, and its value if that is a string.
     fn holds(self, old: Option<&Str<'_>>) -> Result<bool, Reject> {
         let text = || old.ok_or(WRONG_TYPE);
@@ -246,8 +254,9 @@ fn set_key<'a>(
         }
         KeySlot::Occupied(mut place) => {
             let entry = place.get_mut();
-            let old = match entry.value() {
-                Value::String(old) => Some(old),
+            let is_looked_at = want_old || condition.looks_at_value();
+            let old = match is_looked_at.then(|| entry.value()) {
+                Some(Value::String(old)) => Some(old),
                 _ if want_old => return Err(WRONG_TYPE),
                 _ => None,
             };

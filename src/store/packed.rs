@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::model::ValueType;
 use crate::num::Flavor;
 use crate::rdb::object::RawValue;
+use crate::rdb::template::Templates;
 use crate::rdb::{Scratch, Value as View};
 
 /// A value as an RDB stores it, which every rule of its encoding was checked for.
@@ -26,7 +27,11 @@ pub(super) struct Packed<'a> {
 impl<'a> Packed<'a> {
     pub(super) fn new(stored: RawValue<'a>, flavor: Flavor) -> Self {
         Packed {
-            stored,
+            stored: RawValue {
+                // All that were defined up to the value, of which it needs none.
+                templates: Templates::default(),
+                ..stored
+            },
             flavor,
             value: OnceLock::new(),
         }
@@ -34,10 +39,12 @@ impl<'a> Packed<'a> {
 
     /// Whether a value may stay as it is stored: the keyspace has it no different.
     pub(super) fn can_hold(stored: &RawValue<'_>, flavor: Flavor) -> bool {
-        /// What a sorted set has at most whose scores of -0 a loader changes.
-        const SMALL_BYTES: usize = 16 << 10;
+        /// More than a sorted set has whose scores of -0 a loader changes: 128 members of 64 bytes,
+        /// each with 2 bytes of lengths and a score of at most 252.
+        const SMALL_BYTES: usize = 64 << 10;
         match View::new(stored.clone()) {
-            View::String(_) | View::List(_) | View::Set(_) | View::Hash(_) => true,
+            View::String(_) | View::List(_) | View::Set(_) => true,
+            View::Hash(hash) => !hash.names_template(),
             View::Zset(zset) => {
                 let loses_zeros = zset.is_skiplist() && flavor.small_zsets_lose_negative_zero();
                 !loses_zeros || stored.bytes.len() > SMALL_BYTES

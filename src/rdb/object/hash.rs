@@ -201,6 +201,14 @@ impl Hash<'_> {
         matches!(self.layout, Layout::ValkeyHash2 | Layout::MetadataPreGa)
     }
 
+    /// Whether the fields are those of a template that stands elsewhere in the file.
+    pub(crate) fn names_template(&self) -> bool {
+        matches!(
+            self.layout,
+            Layout::TemplateListpackRef | Layout::TemplateArrayRef
+        )
+    }
+
     /// Whether a field can have a deadline in this encoding.
     pub(crate) fn may_have_deadlines(&self) -> bool {
         matches!(

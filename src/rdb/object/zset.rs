@@ -181,7 +181,7 @@ impl<'a> Zset<'a> {
 
     /// Calls `f` with each member and score, ascending by score, then by the member's bytes.
     ///
-    /// Takes memory for each member unless the file order is ascending, or the set is small.
+    /// Takes memory for each member, but not of a large blob whose members ascend.
     ///
     /// # Errors
     /// A member or score that breaks a rule; nothing was passed on then.
