@@ -303,6 +303,26 @@ fn logs() -> Vec<Hostile> {
             ends: &[(VERIFY, 0), (TO_NDJSON, 0), (REWRITE, 0), (DIGEST, 0)],
         },
         Hostile {
+            // A value that stays as stored must not keep what was defined before it.
+            name: "templates.aof",
+            bytes: [
+                b"REDIS0015\xfe\x00".to_vec(),
+                numbered(8_000, |n| {
+                    let template = [&b"\xf2"[..], &length(n), b"\x01\x01f"].concat();
+                    let key = string(n.to_string().as_bytes());
+                    [&template[..], b"\x02", &key, b"\x02\x01a\x01b"].concat()
+                }),
+                b"\xff\0\0\0\0\0\0\0\0".to_vec(),
+                log(&["SELECT 0", "SET k v"]),
+            ]
+            .concat(),
+            ends: &[
+                (&["verify", "--as", "aof"], 0),
+                (&["digest", "--as", "aof"], 0),
+                (&["rewrite", "--as", "aof", "--target", "redis-8.2"], 0),
+            ],
+        },
+        Hostile {
             name: "unknown.aof",
             bytes: each(100_000, &|n| format!("NOSUCH{n}")),
             ends: &[(VERIFY, 1), (INSPECT, 0), (TO_RDB, 1), (REWRITE, 1)],
