@@ -3,10 +3,13 @@
 mod util;
 
 use std::fs;
+use std::io::Write as _;
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use rdbkit::bytes::crc64::crc64;
-use rdbkit::bytes::source::Source;
+use rdbkit::bytes::source::{SliceSource, Source, StreamSource};
+use rdbkit::input::{ByteSource, Input, Kind, OpenOptions};
 use rdbkit::json::librdb::LibrdbWriter;
 use rdbkit::json::native::{Arrangement, NativeWriter};
 use rdbkit::json::rdbtools::RdbtoolsWriter;
@@ -29,16 +32,38 @@ fn verified<S: Source + Send>(source: S, pipeline: Pipeline) -> String {
     format!("{}\n{verified:?}", findings.join("\n"))
 }
 
+/// How a file is read.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Slice,
+    Mapped,
+    Stream,
+}
+
+const WAYS: [Way; 3] = [Way::Slice, Way::Mapped, Way::Stream];
+
 /// All that can be told of a file.
-fn told(file: &[u8], pipeline: Pipeline, is_stream: bool) -> Vec<String> {
-    use rdbkit::bytes::source::{SliceSource, StreamSource};
+fn told(file: &[u8], pipeline: Pipeline, way: Way) -> Vec<String> {
     let slice = || SliceSource::new(file);
     let lines = || NativeWriter::new(Arrangement::Lines);
-    if is_stream {
-        return vec![
-            verified(StreamSource::new(file), pipeline),
-            converted(StreamSource::new(file), lines(), true, pipeline),
-        ];
+    match way {
+        Way::Slice => {}
+        Way::Mapped => {
+            let mut temp = tempfile::NamedTempFile::new().unwrap();
+            temp.write_all(file).unwrap();
+            let mapped = || mapped(temp.path());
+            return vec![
+                verified(mapped(), pipeline),
+                converted(mapped(), lines(), false, pipeline),
+                converted(mapped(), lines(), true, pipeline),
+            ];
+        }
+        Way::Stream => {
+            return vec![
+                verified(StreamSource::new(file), pipeline),
+                converted(StreamSource::new(file), lines(), true, pipeline),
+            ];
+        }
     }
     let array = NativeWriter::new(Arrangement::Array);
     let pretty = NativeWriter::new(Arrangement::PrettyArray);
@@ -53,17 +78,30 @@ fn told(file: &[u8], pipeline: Pipeline, is_stream: bool) -> Vec<String> {
     ]
 }
 
+fn mapped(path: &Path) -> ByteSource {
+    let options = OpenOptions::new().map(true).as_kind(Kind::Rdb);
+    let (_, source) = Input::open(path, &options).unwrap().into_parts();
+    assert!(matches!(source, ByteSource::Mapped(_)));
+    source
+}
+
 fn check(label: &str, file: &[u8], batches: &[usize]) {
-    for is_stream in [false, true] {
-        let expected = told(file, Pipeline::default(), is_stream);
+    let alone = told(file, Pipeline::default(), Way::Slice);
+    let mapped = told(file, Pipeline::default(), Way::Mapped);
+    assert!(
+        alone.starts_with(&mapped),
+        "{label}: {mapped:?}\n--- in memory:\n{alone:?}"
+    );
+    for way in WAYS {
+        let expected = told(file, Pipeline::default(), way);
         for jobs in [1, 2, 3, 8] {
             for &batch_bytes in batches {
                 let pipeline = Pipeline::new(NonZeroUsize::new(jobs).unwrap());
-                let told = told(file, pipeline.batch_bytes(batch_bytes), is_stream);
+                let told = told(file, pipeline.batch_bytes(batch_bytes), way);
                 for (told, expected) in told.iter().zip(&expected) {
                     assert!(
                         told == expected,
-                        "{label}: {jobs} jobs, batches of {batch_bytes} bytes, stream: {is_stream}\n{told}\n--- one job:\n{expected}"
+                        "{label}: {jobs} jobs, batches of {batch_bytes} bytes, {way:?}\n{told}\n--- one job:\n{expected}"
                     );
                 }
             }
@@ -158,12 +196,46 @@ fn file_of_many_windows_is_told_alike_by_any_number_of_threads() {
     let mut rng = Rng::new(rng::seed(400));
     let file = random_file(&mut rng, 40_000);
     for (jobs, batch_bytes) in [(1, 1000), (2, 100_000), (3, 256 * 1024), (8, 5_000)] {
-        let pipeline = Pipeline::new(NonZeroUsize::new(jobs).unwrap()).batch_bytes(batch_bytes);
-        for is_stream in [false, true] {
-            assert!(
-                told(&file, pipeline, is_stream) == told(&file, Pipeline::default(), is_stream),
-                "{jobs} jobs, batches of {batch_bytes} bytes, stream: {is_stream}"
-            );
-        }
+        tell_alike(&file, jobs, batch_bytes);
+    }
+}
+
+#[test]
+fn records_around_the_size_of_a_window_are_told_alike_by_any_number_of_threads() {
+    let mut rng = Rng::new(rng::seed(401));
+    let mut file = b"REDIS0011".to_vec();
+    for key in 0..40_u8 {
+        let len = match rng.below(4) {
+            0 => rng.below(1000),
+            1 => 256 * 1024 - 32 + rng.below(64),
+            _ => rng.below(700_000),
+        };
+        file.extend([0, 1, b'0' + key, 0x80]);
+        file.extend((len as u32).to_be_bytes());
+        file.extend((0..len).map(|n| b'a' + (n % 26) as u8));
+    }
+    file.push(0xff);
+    let crc = crc64(&file);
+    file.extend(crc.to_le_bytes());
+    for (jobs, batch_bytes) in [(1, 1000), (2, 256 * 1024), (3, 100)] {
+        tell_alike(&file, jobs, batch_bytes);
+    }
+    for cut in [9, 100_000, 300_000, file.len() - 1] {
+        tell_alike(&file[..cut], 2, 256 * 1024);
+    }
+}
+
+fn tell_alike(file: &[u8], jobs: usize, batch_bytes: usize) {
+    let pipeline = Pipeline::new(NonZeroUsize::new(jobs).unwrap()).batch_bytes(batch_bytes);
+    let alone = told(file, Pipeline::default(), Way::Slice);
+    for way in WAYS {
+        let expected = match way {
+            Way::Stream => &told(file, Pipeline::default(), way)[..],
+            _ => &alone,
+        };
+        assert!(
+            expected.starts_with(&told(file, pipeline, way)),
+            "{jobs} jobs, batches of {batch_bytes} bytes, {way:?}"
+        );
     }
 }

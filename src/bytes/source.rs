@@ -32,6 +32,13 @@ pub trait Source {
     fn look_back(&self) -> Option<&[u8]> {
         None
     }
+
+    /// Says that from now on all bytes are looked at, front to back, so that a source of which
+    /// [`data`](Self::data) is everything may show them through a window if that is faster.
+    fn open_window(&mut self) {}
+
+    /// Ends that, at the same place.
+    fn close_window(&mut self) {}
 }
 
 /// All of the input, in memory or mapped.

@@ -32,6 +32,7 @@ pub mod framing;
 pub mod kind;
 mod peek;
 mod source;
+mod window;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write as _};

@@ -1,4 +1,4 @@
-//! The bytes of an input: mapped, or through a window.
+//! The bytes of an input: of a mapped file, or of a stream through a window.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use super::window::{Window, WindowBytes};
 use crate::bytes::map::Map;
 use crate::bytes::source::{Source, StreamSource};
 
@@ -25,7 +26,9 @@ pub enum ByteSource {
 pub enum SharedBytes {
     /// A part of a mapped file.
     Mapped(MappedBytes),
-    /// A copy of a window's bytes.
+    /// What was read of one.
+    Read(WindowBytes),
+    /// A copy of what a stream's window has.
     Owned(Vec<u8>),
 }
 
@@ -33,6 +36,7 @@ impl AsRef<[u8]> for SharedBytes {
     fn as_ref(&self) -> &[u8] {
         match self {
             SharedBytes::Mapped(bytes) => bytes.as_ref(),
+            SharedBytes::Read(bytes) => bytes.as_ref(),
             SharedBytes::Owned(bytes) => bytes,
         }
     }
@@ -64,7 +68,7 @@ impl Source for ByteSource {
 
     fn share(&mut self, n: usize) -> SharedBytes {
         match self {
-            ByteSource::Mapped(source) => SharedBytes::Mapped(source.share(n)),
+            ByteSource::Mapped(source) => source.share(n),
             ByteSource::Stream(source) => SharedBytes::Owned(source.share(n)),
         }
     }
@@ -82,10 +86,24 @@ impl Source for ByteSource {
             ByteSource::Stream(source) => source.look_back(),
         }
     }
+
+    fn open_window(&mut self) {
+        match self {
+            ByteSource::Mapped(source) => source.open_window(),
+            ByteSource::Stream(source) => source.open_window(),
+        }
+    }
+
+    fn close_window(&mut self) {
+        match self {
+            ByteSource::Mapped(source) => source.close_window(),
+            ByteSource::Stream(source) => source.close_window(),
+        }
+    }
 }
 
-/// What is left of a mapped file.
-#[derive(Clone, Debug)]
+/// What is left of a mapped file: the map's bytes, or, with a window open, those that fit it.
+#[derive(Debug)]
 pub struct MappedSource {
     map: Arc<Map>,
     start: usize,
@@ -97,6 +115,26 @@ pub struct MappedSource {
     /// Where shared parts end, and whether somebody has them still.
     shared: VecDeque<(usize, Weak<()>)>,
     read: Arc<AtomicU64>,
+    window: Option<Window>,
+    /// One record is larger than the window: it is looked at in the map.
+    is_beyond_window: bool,
+}
+
+/// The same bytes again, without a window.
+impl Clone for MappedSource {
+    fn clone(&self) -> Self {
+        MappedSource {
+            map: Arc::clone(&self.map),
+            start: self.start,
+            at: self.at,
+            released: self.released,
+            unused: self.unused,
+            shared: self.shared.clone(),
+            read: Arc::clone(&self.read),
+            window: None,
+            is_beyond_window: false,
+        }
+    }
 }
 
 impl MappedSource {
@@ -109,6 +147,8 @@ impl MappedSource {
             unused: 0,
             shared: VecDeque::new(),
             read,
+            window: None,
+            is_beyond_window: false,
         };
         source.consume(at);
         source
@@ -118,6 +158,16 @@ impl MappedSource {
     #[must_use]
     pub fn map(&self) -> &Arc<Map> {
         &self.map
+    }
+
+    fn window_in_use(&self) -> Option<&Window> {
+        self.window.as_ref().filter(|_| !self.is_beyond_window)
+    }
+
+    fn move_on(&mut self, n: usize) {
+        self.at += n;
+        self.release();
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
     }
 
     /// Gives back pages that were read and are in nobody's hands.
@@ -160,40 +210,78 @@ impl AsRef<[u8]> for MappedBytes {
 }
 
 impl Source for MappedSource {
-    type Shared = MappedBytes;
+    type Shared = SharedBytes;
 
     fn look_back(&self) -> Option<&[u8]> {
         self.map.bytes().get(self.start..)
     }
 
     fn data(&self) -> &[u8] {
-        &self.map.bytes()[self.at..]
+        match self.window_in_use() {
+            Some(window) => window.bytes(),
+            None => &self.map.bytes()[self.at..],
+        }
     }
 
     fn is_final(&self) -> bool {
-        true
+        self.at + self.data().len() == self.map.bytes().len()
     }
 
     fn consume(&mut self, n: usize) {
         let n = n.min(self.map.bytes().len() - self.at);
-        self.at += n;
-        self.release();
-        self.read.fetch_add(n as u64, Ordering::Relaxed);
+        if let Some(window) = &mut self.window {
+            match self.is_beyond_window {
+                true => window.clear(),
+                false => window.consume(n),
+            }
+        }
+        self.is_beyond_window = false;
+        self.move_on(n);
     }
 
-    fn share(&mut self, n: usize) -> MappedBytes {
+    fn share(&mut self, n: usize) -> SharedBytes {
+        if !self.is_beyond_window
+            && let Some(window) = &mut self.window
+        {
+            let bytes = window.share(n);
+            self.move_on(n);
+            return SharedBytes::Read(bytes);
+        }
         let start = self.at;
         let user = Arc::new(());
         self.shared.push_back((start + n, Arc::downgrade(&user)));
         self.consume(n);
-        MappedBytes {
+        SharedBytes::Mapped(MappedBytes {
             map: Arc::clone(&self.map),
             range: start..self.at,
             _user: user,
-        }
+        })
     }
 
     fn fill(&mut self) -> io::Result<()> {
+        let Some(window) = &mut self.window else {
+            return Ok(());
+        };
+        if window.is_full() {
+            self.is_beyond_window = true;
+            return Ok(());
+        }
+        match window.fill(self.map.file(), self.at, self.map.bytes().len()) {
+            // The map tells of a file that has become shorter.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => self.is_beyond_window = true,
+            filled => filled?,
+        }
         Ok(())
+    }
+
+    fn open_window(&mut self) {
+        if cfg!(unix) {
+            self.window = Some(Window::new());
+        }
+    }
+
+    fn close_window(&mut self) {
+        self.window = None;
+        self.is_beyond_window = false;
     }
 }

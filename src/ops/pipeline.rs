@@ -168,13 +168,16 @@ impl<S: Source + Send> Pipe for RdbReader<S> {
         worker: impl Fn() -> W + Sync,
         emit: impl FnMut(&mut W::Output) -> Result<()>,
     ) -> Result<()> {
-        if pipeline.jobs == NonZeroUsize::MIN || self.is_within(pipeline.batch_bytes) {
-            let mut serial = SerialLoop::new(pipeline, worker(), emit);
-            let outcome = self.visit_from(Crc64::new(), &mut serial);
-            serial.end(outcome)
-        } else {
-            parallel(self, pipeline, &worker, emit)
-        }
+        let is_small = self.is_within(pipeline.batch_bytes);
+        self.with_window(|reader| {
+            if pipeline.jobs == NonZeroUsize::MIN || is_small {
+                let mut serial = SerialLoop::new(pipeline, worker(), emit);
+                let outcome = reader.visit_from(Crc64::new(), &mut serial);
+                serial.end(outcome)
+            } else {
+                parallel(reader, pipeline, &worker, emit)
+            }
+        })
     }
 }
 

@@ -192,7 +192,11 @@ impl<S: Source> ReadItems for RdbReader<S> {
         &mut self,
         f: impl FnMut(&Item<'_>, &[u8], Range<u64>) -> Result<()>,
     ) -> Result<()> {
-        self.visit_from(Crc64::new(), &mut Each(f))
+        match self.is_hashing() {
+            true => self.with_window(|reader| reader.visit_from(Crc64::new(), &mut Each(f))),
+            // What is jumped over need not be read.
+            false => self.visit_from(Crc64::new(), &mut Each(f)),
+        }
     }
 }
 
@@ -322,6 +326,14 @@ impl<S: Source> RdbReader<S> {
                 None => {}
             }
         }
+    }
+
+    /// Does something that reads all of the file.
+    pub(crate) fn with_window<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.source.open_window();
+        let outcome = read(self);
+        self.source.close_window();
+        outcome
     }
 
     /// Whether all that is left is in memory and no more than this.
