@@ -339,6 +339,11 @@ fn parallel<S: Source + Send, W: Work>(
     outcome
 }
 
+/// How often a thread looks whether the cutter is back before it sleeps: for about as long as
+/// it would take to wake it, 60 microseconds.
+const LOOKS: u32 = 60;
+const PAUSES_BETWEEN_LOOKS: u32 = 64;
+
 /// What the threads of one file share.
 struct Line<'r, S: Source, W: Work> {
     pipeline: Pipeline,
@@ -425,6 +430,7 @@ impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
     /// Waits for something to do; `None` if nothing will come.
     fn task(&self, is_leader: bool) -> Option<Task<'r, S, W>> {
         let mut state = self.lock();
+        let mut looks = 0;
         while !state.is_over {
             if is_leader && let Some(done) = state.batches.front_mut().and_then(Option::take) {
                 state.batches.pop_front();
@@ -439,6 +445,16 @@ impl<'r, S: Source + Send, W: Work> Line<'r, S, W> {
                 && let Some(cutter) = state.cutter.take()
             {
                 return Some(Task::Cut(cutter));
+            }
+            // Cutting takes less time than waking a thread does.
+            if state.cutter.is_none() && looks < LOOKS {
+                looks += 1;
+                drop(state);
+                for _ in 0..PAUSES_BETWEEN_LOOKS {
+                    std::hint::spin_loop();
+                }
+                state = self.lock();
+                continue;
             }
             state = self
                 .changed
