@@ -206,9 +206,22 @@ struct Line<'a> {
 
 struct LineState<'a> {
     round: Arc<Round<'a>>,
+    /// By their numbers.
     waiting: Vec<Shard<'a>>,
     resting: Vec<Shard<'a>>,
     is_over: bool,
+}
+
+impl<'a> LineState<'a> {
+    /// The next part that waits, from `first` on, else the last. So most parts are always the
+    /// same thread's: what it has allocated for them another can only free under a lock.
+    fn next_part(&mut self, first: usize) -> Option<Shard<'a>> {
+        let at = self.waiting.partition_point(|shard| shard.number < first);
+        match at < self.waiting.len() {
+            true => Some(self.waiting.remove(at)),
+            false => self.waiting.pop(),
+        }
+    }
 }
 
 impl<'a> Line<'a> {
@@ -216,12 +229,12 @@ impl<'a> Line<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the other threads do.
-    fn help(&self) {
+    /// What the other threads do; `first` is the part with which each begins.
+    fn help(&self, first: usize) {
         let mut desk = Desk::default();
         let mut state = self.lock();
         while !state.is_over {
-            state = match state.waiting.pop() {
+            state = match state.next_part(first) {
                 Some(shard) => self.work_on(state, shard, &mut desk),
                 None => self
                     .work
@@ -261,7 +274,7 @@ impl<'a> Line<'a> {
     fn finish(&self, desk: &mut Desk) -> Round<'a> {
         let mut state = self.lock();
         loop {
-            state = match state.waiting.pop() {
+            state = match state.next_part(SHARDS) {
                 Some(shard) => self.work_on(state, shard, desk),
                 None if state.resting.len() == SHARDS => break,
                 None => {
@@ -348,10 +361,14 @@ impl<'a> Shards<'a> {
         };
         std::thread::scope(|scope| {
             let _end = EndOnDrop(&line);
-            for _ in 1..jobs.get().min(SHARDS) {
-                let help = || {
-                    let _end = EndOnDrop(&line);
-                    line.help();
+            let jobs = jobs.get().min(SHARDS);
+            for job in 1..jobs {
+                let help = {
+                    let line = &line;
+                    move || {
+                        let _end = EndOnDrop(line);
+                        line.help((job - 1) * SHARDS / jobs);
+                    }
                 };
                 // A system that has no more threads for us gets by with those it has.
                 let _ = std::thread::Builder::new().spawn_scoped(scope, help);
