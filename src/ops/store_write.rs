@@ -1,14 +1,18 @@
 //! The keys of a keyspace as records or commands, by several threads.
 //!
 //! ```text
-//! keys     0 .. 511    512 .. 1023   1024 .. 1535   1536 .. 2047
-//! thread   the caller  1             the caller     1              of two
+//! claim the next 512 keys, a run     one thread at a time, whichever is free
+//! encode them                        every thread its own run
+//! emit                               the calling thread, in the order of the keys
 //! ```
 //!
-//! Each thread encodes every so-many-th run of keys; the calling one passes all on in order.
-//! What is ahead of it waits in a channel of few parts.
+//! The calling thread emits what is ready, and encodes runs of its own while that is nothing. Of
+//! each thread few parts wait: a helper that is farther ahead waits until they are taken, and the
+//! calling thread, before it makes more of them, for those of others.
 
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::form::Form;
 use super::losses;
@@ -20,11 +24,11 @@ use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::PART_BYTES;
 use crate::rdb::{RecordEncoder, Scratch};
-use crate::store::{Entry, Store};
+use crate::store::{Bytes, Entry, Store};
 
-/// Keys that one thread encodes before it is the next one's turn; tests have few keys.
+/// Keys that a thread claims at once; tests have few keys.
 const RUN_KEYS: usize = if cfg!(test) { 2 } else { 512 };
-/// Parts that wait for each thread.
+/// Parts of each thread that wait to be emitted.
 const WAITING_PARTS: usize = 2;
 
 /// Makes parts of the keys that the options choose, and passes them on in the order of the keys.
@@ -34,90 +38,208 @@ const WAITING_PARTS: usize = 2;
 pub(super) fn each_store_part(
     store: &Store<'_>,
     options: &WriteOptions,
-    mut emit: impl FnMut(&mut Part) -> Result<()>,
+    emit: impl FnMut(&mut Part) -> Result<()>,
 ) -> Result<Written> {
     let jobs = options.pipeline.jobs().get();
-    let mut written = Written::default();
-    let mut finish = |part: &mut Part| {
-        written.add(&part.written);
-        let outcome = emit(part);
-        part.clear();
-        outcome
-    };
-    std::thread::scope(|scope| -> Result<()> {
-        let spawn = |job| {
+    let runs = Runs(Mutex::new(Unclaimed {
+        keys: store.iter(),
+        owners: VecDeque::new(),
+        spare: Vec::new(),
+    }));
+    std::thread::scope(|scope| {
+        let spawn = |helper| {
             let (sender, receiver) = sync_channel(WAITING_PARTS);
-            let help = move || share(store, options, (job, jobs), &sender);
+            let runs = &runs;
+            let help = move || runs.help(helper, options, &sender);
             // A system that has no more threads for us gets by with those it has.
             let thread = std::thread::Builder::new().spawn_scoped(scope, help);
             thread.ok().map(|_| receiver)
         };
-        let helpers: Vec<_> = (1..jobs).map(spawn).collect();
-        let mut encoder = Encoder::new(options);
-        let mut keys = store.iter();
-        for run in 0..runs(store) {
-            let helper = (run % jobs).checked_sub(1).and_then(|at| helpers.get(at));
-            if let Some(Some(parts)) = helper {
-                skip_keys(&mut keys, RUN_KEYS);
-                let mut is_over = false;
-                while !is_over {
-                    // One that panics says nothing, and the scope passes that on.
-                    let silent = |_| Error::new(ErrorKind::Internal("a thread gave up"));
-                    let mut part;
-                    (part, is_over) = parts.recv().map_err(silent)??;
-                    finish(&mut part)?;
-                }
-                continue;
-            }
-            for (db, key, entry) in keys.by_ref().take(RUN_KEYS) {
-                encoder.entry(db, key, entry)?;
-                if encoder.part.len() >= PART_BYTES {
-                    finish(&mut encoder.part)?;
-                }
-            }
-            finish(&mut encoder.part)?;
+        let mut leader = Leader {
+            runs: &runs,
+            helpers: (1..jobs).map(|job| spawn(Owner::Helper(job - 1))).collect(),
+            own: VecDeque::new(),
+            emit,
+            written: Written::default(),
+        };
+        leader.lead(options)?;
+        Ok(leader.written)
+    })
+}
+
+type Key<'s, 'a> = (u32, &'s Bytes<'a>, &'s Entry<'a>);
+
+/// Who has claimed a run.
+#[derive(Clone, Copy)]
+enum Owner {
+    /// The calling thread.
+    Leader,
+    Helper(usize),
+}
+
+/// What the threads share.
+struct Runs<I>(Mutex<Unclaimed<I>>);
+
+struct Unclaimed<I> {
+    /// The keys that nobody has claimed.
+    keys: I,
+    /// Whose the runs are that were claimed and are not emitted, in the order of their keys.
+    owners: VecDeque<Owner>,
+    /// Parts that can be filled again.
+    spare: Vec<Part>,
+}
+
+/// What a helper makes of a run, and whether the run ends with it.
+type Made = Result<(Part, bool)>;
+
+impl<'s, 'a: 's, I: Iterator<Item = Key<'s, 'a>>> Runs<I> {
+    fn lock(&self) -> MutexGuard<'_, Unclaimed<I>> {
+        // A thread that panicked while it held the lock ends the run elsewhere.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims the next keys; false if there are none.
+    fn claim(&self, owner: Owner, run: &mut Vec<Key<'s, 'a>>) -> bool {
+        let mut unclaimed = self.lock();
+        run.clear();
+        run.extend(unclaimed.keys.by_ref().take(RUN_KEYS));
+        if !run.is_empty() {
+            unclaimed.owners.push_back(owner);
         }
-        Ok(())
-    })?;
-    Ok(written)
-}
+        !run.is_empty()
+    }
 
-fn runs(store: &Store<'_>) -> usize {
-    store.len().div_ceil(RUN_KEYS)
-}
+    /// Takes what was made, for a new or used part.
+    fn exchange(&self, made: &mut Part) -> Part {
+        let spare = self.lock().spare.pop().unwrap_or_default();
+        std::mem::replace(made, spare)
+    }
 
-fn skip_keys(keys: &mut impl Iterator, count: usize) {
-    if let Some(last) = count.checked_sub(1) {
-        keys.nth(last);
+    /// What the other threads do: encode runs as long as somebody wants them.
+    fn help(&self, owner: Owner, options: &WriteOptions, sender: &SyncSender<Made>) {
+        let mut encoder = Encoder::new(options);
+        let mut run = Vec::with_capacity(RUN_KEYS);
+        while self.claim(owner, &mut run) {
+            for (db, key, entry) in &run {
+                if let Err(error) = encoder.entry(*db, key, entry) {
+                    // Nobody listens where an earlier key has failed.
+                    let _ = sender.send(Err(error));
+                    return;
+                }
+                if encoder.is_full() && self.send(&mut encoder, false, sender).is_none() {
+                    return;
+                }
+            }
+            if self.send(&mut encoder, true, sender).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// `None` if nobody wants it.
+    fn send(
+        &self,
+        encoder: &mut Encoder<'_>,
+        is_end: bool,
+        sender: &SyncSender<Made>,
+    ) -> Option<()> {
+        let part = self.exchange(&mut encoder.part);
+        sender.send(Ok((part, is_end))).ok()
     }
 }
 
-/// Sends the parts of every run that is a thread's, and with each whether its run ends.
-fn share(
-    store: &Store<'_>,
-    options: &WriteOptions,
-    (job, jobs): (usize, usize),
-    sender: &SyncSender<Result<(Part, bool)>>,
-) {
-    let mut encoder = Encoder::new(options);
-    let mut keys = store.iter();
-    skip_keys(&mut keys, job * RUN_KEYS);
-    for _ in (job..runs(store)).step_by(jobs) {
-        for (db, key, entry) in keys.by_ref().take(RUN_KEYS) {
-            if let Err(error) = encoder.entry(db, key, entry) {
-                // Nobody listens where an earlier key has failed.
-                let _ = sender.send(Err(error));
-                return;
+/// The calling thread.
+struct Leader<'r, I, E> {
+    runs: &'r Runs<I>,
+    /// Without those that the system has refused; they claim nothing.
+    helpers: Vec<Option<Receiver<Made>>>,
+    /// What it has made of its own runs, each in one part, and could not emit yet.
+    own: VecDeque<Part>,
+    emit: E,
+    written: Written,
+}
+
+impl<'s, 'a: 's, I, E> Leader<'_, I, E>
+where
+    I: Iterator<Item = Key<'s, 'a>>,
+    E: FnMut(&mut Part) -> Result<()>,
+{
+    fn lead(&mut self, options: &WriteOptions) -> Result<()> {
+        let mut encoder = Encoder::new(options);
+        let mut run = Vec::with_capacity(RUN_KEYS);
+        loop {
+            if self.emit_next(false)? {
+                continue;
             }
-            let is_full = encoder.part.len() >= PART_BYTES;
-            if is_full && sender.send(Ok((encoder.take(), false))).is_err() {
-                return;
+            if self.own.len() < WAITING_PARTS && self.runs.claim(Owner::Leader, &mut run) {
+                self.encode(&run, &mut encoder)?;
+                self.own.push_back(self.runs.exchange(&mut encoder.part));
+                continue;
+            }
+            if !self.emit_next(true)? {
+                return Ok(());
             }
         }
-        if sender.send(Ok((encoder.take(), true))).is_err() {
-            return;
+    }
+
+    /// Encodes a run of its own. If that is more than a part, its turn has to come first.
+    fn encode(&mut self, run: &[Key<'s, 'a>], encoder: &mut Encoder<'_>) -> Result<()> {
+        for (db, key, entry) in run {
+            let encoded = encoder.entry(*db, key, entry);
+            if encoded.is_err() || encoder.is_full() {
+                while self.emit_next(true)? {}
+                encoded?;
+                self.emit(self.runs.exchange(&mut encoder.part))?;
+            }
         }
-        skip_keys(&mut keys, (jobs - 1) * RUN_KEYS);
+        Ok(())
+    }
+
+    /// Emits the next part if it is there, or waits for it; false if it is not, if there is none,
+    /// and if it is one that this thread has yet to make.
+    fn emit_next(&mut self, waits: bool) -> Result<bool> {
+        let owner = self.runs.lock().owners.front().copied();
+        let (part, is_end) = match owner {
+            None => return Ok(false),
+            Some(Owner::Leader) => match self.own.pop_front() {
+                None => return Ok(false),
+                Some(part) => (part, true),
+            },
+            Some(Owner::Helper(number)) => match self.made_by(number, waits) {
+                None => return Ok(false),
+                Some(made) => made?,
+            },
+        };
+        if is_end {
+            self.runs.lock().owners.pop_front();
+        }
+        self.emit(part)?;
+        Ok(true)
+    }
+
+    fn made_by(&self, helper: usize, waits: bool) -> Option<Made> {
+        // One that panics says nothing, and the scope passes that on.
+        let silent = || Some(Err(Error::new(ErrorKind::Internal("a thread gave up"))));
+        let Some(Some(receiver)) = self.helpers.get(helper) else {
+            return silent();
+        };
+        match waits {
+            true => receiver.recv().ok().or_else(silent),
+            false => match receiver.try_recv() {
+                Ok(made) => Some(made),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => silent(),
+            },
+        }
+    }
+
+    fn emit(&mut self, mut part: Part) -> Result<()> {
+        self.written.add(&part.written);
+        (self.emit)(&mut part)?;
+        part.clear();
+        part.bytes.shrink_to(2 * PART_BYTES as usize);
+        self.runs.lock().spare.push(part);
+        Ok(())
     }
 }
 
@@ -145,8 +267,9 @@ impl<'o> Encoder<'o> {
         }
     }
 
-    fn take(&mut self) -> Part {
-        std::mem::take(&mut self.part)
+    /// Whether what was made is to be emitted before more is.
+    fn is_full(&self) -> bool {
+        self.part.len() >= PART_BYTES
     }
 
     /// Writes a key, unless no filter wants it or the target has no place for it.
