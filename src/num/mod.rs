@@ -12,6 +12,7 @@
 //! a number decide which command fails.
 
 pub mod decimal;
+mod digits;
 pub mod flavor;
 pub mod fpconv;
 pub mod longdouble;
@@ -20,6 +21,7 @@ pub mod strtod;
 pub mod text;
 
 pub use decimal::parse_score;
+pub(crate) use digits::up_to_eight_digits;
 pub use flavor::{Flavor, Product};
 pub use longdouble::LongDouble;
 pub use strtod::parse_f64;
@@ -107,10 +109,40 @@ pub fn digest_score_text(value: f64, flavor: Flavor) -> NumText {
     }
 }
 
+/// A score that all releases print as an integer, without a point or an exponent.
+#[must_use]
+pub(crate) fn whole_score(score: f64) -> Option<i64> {
+    /// From here on some print an exponent.
+    const END: u32 = 100_000_000;
+    let whole = score as u32;
+    let is_whole = f64::from(whole) == score && whole < END;
+    // -0 prints as `-0`.
+    (is_whole && score.is_sign_positive()).then_some(i64::from(whole))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn whole_scores_print_as_integers() {
+        let powers = (0..8).map(|exponent| 10_u32.pow(exponent));
+        let around = powers.flat_map(|power| power.saturating_sub(3)..power + 3);
+        for n in around
+            .chain((0..100_000_000).step_by(9973))
+            .chain([99_999_999])
+        {
+            assert_eq!(whole_score(f64::from(n)), Some(i64::from(n)));
+            for flavor in ["redis-7.0", "redis-7.2"] {
+                let text = digest_score_text(f64::from(n), Flavor::parse(flavor).unwrap());
+                assert_eq!(text.as_bytes(), n.to_string().as_bytes(), "{flavor}");
+            }
+        }
+        for other in [-0.0, -1.0, 0.5, 1e8, 1e300, f64::INFINITY, f64::NAN] {
+            assert_eq!(whole_score(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn integers_follow_string2ll() {

@@ -28,7 +28,7 @@ use crate::limits::{KEPT_BYTES, SPOOLED_BYTES};
 use crate::model::ValueType;
 use crate::model::sink::{KeyHead, ModuleData, ModuleField, StoredScore, ValueSink};
 use crate::model::stream::{StreamId, StreamState};
-use crate::num::digest_score_text;
+use crate::num::{digest_score_text, whole_score};
 use crate::rdb::RecordEncoder;
 use crate::rdb::constants::Opcode;
 use crate::rdb::dump_payload::seal;
@@ -481,6 +481,9 @@ impl ValueSink for CommandEncoder {
     fn scored(&mut self, member: Text<'_>, score: f64) {
         if self.restores {
             return self.values.scored(member, score);
+        }
+        if let Some(whole) = whole_score(score) {
+            return self.add_scored(member, score, Text::Int(whole));
         }
         let text = digest_score_text(score, self.target.flavor());
         self.add_scored(member, score, Text::Bytes(text.as_bytes()));
