@@ -229,6 +229,10 @@ impl Source for MappedSource {
 
     fn consume(&mut self, n: usize) {
         let n = n.min(self.map.bytes().len() - self.at);
+        if n == 0 {
+            // A record beyond the window that is not complete in the map either is not tried again.
+            return;
+        }
         if let Some(window) = &mut self.window {
             match self.is_beyond_window {
                 true => window.clear(),
@@ -275,7 +279,8 @@ impl Source for MappedSource {
     }
 
     fn open_window(&mut self) {
-        if cfg!(unix) {
+        // What fits a window is one piece in the map already.
+        if cfg!(unix) && self.data().len() > Window::BYTES {
             self.window = Some(Window::new());
         }
     }
