@@ -198,6 +198,13 @@ fn file_of_many_windows_is_told_alike_by_any_number_of_threads() {
     for (jobs, batch_bytes) in [(1, 1000), (2, 100_000), (3, 256 * 1024), (8, 5_000)] {
         tell_alike(&file, jobs, batch_bytes);
     }
+    for jobs in [1, 2, 3] {
+        let mut damaged = file.clone();
+        let at = rng.below(file.len() as u64) as usize;
+        damaged[at] ^= 1 << rng.below(8);
+        tell_alike(&damaged, jobs, 256 * 1024);
+        tell_alike(&file[..at], jobs, 256 * 1024);
+    }
 }
 
 #[test]
