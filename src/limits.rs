@@ -22,6 +22,9 @@ pub const MEMORY_BYTES: usize = 64 << 20;
 /// Bytes of a file that are being decoded, or wait to be written, before no more is read.
 pub const IN_FLIGHT_BYTES: usize = 8 << 20;
 
+/// Bytes of a snapshot that a thread looks at in one go.
+pub const BATCH_BYTES: usize = 256 << 10;
+
 /// Memory in bytes of the names of keys that were seen; more go to temporary files.
 pub const KEYSET_BYTES: usize = 32 << 20;
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 /// Bytes that are read front to back.
 pub trait Source {
-    /// Bytes that another thread may keep: a part of what is in memory, or a copy of a window.
+    /// Bytes that another thread may keep: a part of what is in memory, or what a window had.
     type Shared: AsRef<[u8]> + Send;
 
     /// What is there and not consumed yet.
@@ -14,7 +14,7 @@ pub trait Source {
     /// Whether nothing comes after [`Source::data`].
     fn is_final(&self) -> bool;
 
-    /// Forgets the first `n` bytes.
+    /// Forgets the first `n` bytes; of none, nothing changes.
     fn consume(&mut self, n: usize);
 
     /// Consumes the first `n` bytes and hands them out.

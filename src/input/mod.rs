@@ -6,7 +6,7 @@
 //!
 //! Everything is told by content; [`OpenOptions::as_kind`] overrides. Offsets count
 //! in the decompressed input, framing included. A plain regular file can be mapped; of an
-//! RDB the map then has what is larger than a window of 256 KiB and what is looked at
+//! RDB the map then has what is larger than a window of 512 KiB and what is looked at
 //! again. Everything else runs through a window. Opening reads 64 KiB at most and never
 //! fails for what lies behind them.
 //!

@@ -106,6 +106,28 @@ fn what_follows_an_rdb_is_told() {
     }
 }
 
+/// What is behind the end of a file in its last page reads as zeros, without a fault.
+#[test]
+fn mapped_file_that_shrinks_in_its_last_page_has_changed() {
+    for (value_bytes, missing) in [(700_000_u32, 8), (700_000, 1), (100, 8)] {
+        let mut rdb = b"REDIS0003".to_vec();
+        for key in [b'a', b'b'] {
+            rdb.extend([0, 1, key, 0x80]);
+            rdb.extend(value_bytes.to_be_bytes());
+            rdb.resize(rdb.len() + value_bytes as usize, b'x');
+        }
+        // So that the end of the file is not at the beginning of a page.
+        rdb.extend([0, 1, b'c', 0x40, 100]);
+        rdb.resize(rdb.len() + 100, b'x');
+        rdb.push(0xff);
+        let file = file(&rdb);
+        let input = Input::open(file.path(), &OpenOptions::new().map(true)).unwrap();
+        let len = rdb.len() - missing;
+        file.as_file().set_len(len as u64).unwrap();
+        assert_eq!(read(input).unwrap_err().code(), Code::InputChanged);
+    }
+}
+
 #[test]
 fn framed_rdb_is_the_same_as_a_bare_one_and_cut_anywhere_it_ends_early() {
     let (bare, _) = told_everywhere(RDB).unwrap();

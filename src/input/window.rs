@@ -4,13 +4,15 @@
 //! for every few pages, and tables that all threads of the process change in turn. A window that
 //! fits the cache of a processor also has the bytes there when they are looked at.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A part of a file that moves on, [`WINDOW_BYTES`](Self::BYTES) of it at most.
-#[derive(Debug)]
+use crate::limits::BATCH_BYTES;
+
+/// A part of a file that moves on, [`BYTES`](Self::BYTES) of it at most.
 pub(super) struct Window {
     buffer: Buffer,
     /// What of the buffer is read and not consumed.
@@ -24,8 +26,11 @@ type Buffer = Box<[u8]>;
 type Spare = Arc<Mutex<Vec<Buffer>>>;
 
 impl Window {
-    /// As much as a batch of a pipeline: a buffer for each thread, and one that is being filled.
-    pub(super) const BYTES: usize = 256 * 1024;
+    /// A batch, and room for the rest of its last record. There is such a buffer for each thread,
+    /// and one that is being filled.
+    pub(super) const BYTES: usize = 2 * BATCH_BYTES;
+    /// What is read at a time for that rest.
+    const REST_BYTES: usize = BATCH_BYTES / 4;
 
     pub(super) fn new() -> Self {
         Window {
@@ -52,7 +57,7 @@ impl Window {
         self.held.len() == self.buffer.len()
     }
 
-    /// Reads on: of the file, up to `end`, with what is held standing at `start`.
+    /// Reads on in the file, as far as `end`; what is held stands at `start` there.
     ///
     /// # Errors
     /// Reading failed; `UnexpectedEof` if the file has become shorter.
@@ -61,7 +66,11 @@ impl Window {
         self.held = 0..self.held.len();
         let at = start + self.held.end;
         let room = &mut self.buffer[self.held.end..];
-        let size = room.len().min(end - at);
+        let wanted = match BATCH_BYTES.saturating_sub(self.held.end) {
+            0 => Self::REST_BYTES,
+            rest_of_batch => rest_of_batch,
+        };
+        let size = wanted.min(room.len()).min(end - at);
         read_exact_at(file, &mut room[..size], at as u64)?;
         self.held.end += size;
         Ok(())
@@ -110,8 +119,15 @@ fn read_exact_at(_file: &File, _bytes: &mut [u8], _offset: u64) -> io::Result<()
     Err(io::ErrorKind::Unsupported.into())
 }
 
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Window")
+            .field("held", &self.held)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Bytes that a window has handed out; their buffer goes back to it.
-#[derive(Debug)]
 pub struct WindowBytes {
     buffer: Buffer,
     range: Range<usize>,
@@ -121,6 +137,14 @@ pub struct WindowBytes {
 impl AsRef<[u8]> for WindowBytes {
     fn as_ref(&self) -> &[u8] {
         &self.buffer[self.range.clone()]
+    }
+}
+
+impl fmt::Debug for WindowBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WindowBytes")
+            .field("range", &self.range)
+            .finish_non_exhaustive()
     }
 }
 

@@ -123,6 +123,8 @@ pub struct RdbReader<S> {
     state: State,
     offset: u64,
     checksum: ChecksumMode,
+    /// What stopped the last cut, behind the items that it has handed out.
+    stopped: Option<Error>,
 }
 
 impl<'a> RdbReader<SliceSource<'a>> {
@@ -148,6 +150,7 @@ impl<S: Source> RdbReader<S> {
             state: State::new(),
             offset: 0,
             checksum: ChecksumMode::Require,
+            stopped: None,
         }
     }
 
@@ -273,9 +276,9 @@ impl<S: Source> RdbReader<S> {
 
     /// Cuts off whole items of `min_bytes` together, for another thread to look at.
     ///
-    /// It is one item if that is larger, and less in front of an error, of the end of the
-    /// file and of the end of a window. `None`: the end of the file is next, for
-    /// [`visit_from`](Self::visit_from). What is no key is passed to `observe`.
+    /// It is one item if that is larger, and less in front of an error and of the end of the
+    /// file. `None`: the end of the file is next, for [`visit_from`](Self::visit_from). What is
+    /// no key is passed to `observe`.
     ///
     /// # Errors
     /// The first broken rule of the frame, or an I/O error.
@@ -284,11 +287,14 @@ impl<S: Source> RdbReader<S> {
         min_bytes: usize,
         mut observe: impl FnMut(&Item<'_>),
     ) -> Result<Option<Batch<S::Shared>>> {
+        if let Some(error) = self.stopped.take() {
+            return Err(error);
+        }
         let state = self.state.clone();
+        let mut used = 0;
         loop {
             let data = self.source.data();
             let end_offset = self.offset + data.len() as u64;
-            let mut used = 0;
             let mut stop = None;
             while used < min_bytes && !self.state.ended && stop.is_none() {
                 if let Some((size, _)) = plain_string(&self.state, &data[used..], end_offset) {
@@ -309,22 +315,25 @@ impl<S: Source> RdbReader<S> {
             }
             // The end is not cut off: it is read again, once all before it is hashed.
             let is_end = std::mem::take(&mut self.state.ended);
-            match stop {
-                // What stopped here is met again by the next call.
-                _ if used > 0 => {
-                    let offset = self.offset;
-                    self.offset += used as u64;
-                    let bytes = self.source.share(used);
-                    return Ok(Some(Batch {
-                        state,
-                        bytes,
-                        offset,
-                    }));
-                }
-                Some(stop) => self.read_on(stop, end_offset)?,
-                None if is_end => return Ok(None),
-                None => {}
+            let goes_on = match stop {
+                Some(stop) => self.read_on(stop, end_offset),
+                None if is_end && used == 0 => return Ok(None),
+                None => Ok(()),
+            };
+            match goes_on {
+                Ok(()) if used < min_bytes && !is_end => continue,
+                Ok(()) => {}
+                Err(error) if used == 0 => return Err(error),
+                Err(error) => self.stopped = Some(error),
             }
+            let offset = self.offset;
+            self.offset += used as u64;
+            let bytes = self.source.share(used);
+            return Ok(Some(Batch {
+                state,
+                bytes,
+                offset,
+            }));
         }
     }
 

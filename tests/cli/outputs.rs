@@ -12,6 +12,7 @@ use crate::program::{
     PROGRAM, command, corrupt, cut, demo, exited, expect, file, folder, many_keys, mkfifo, names,
     one_error, path_in, stderr, stdout, testdata,
 };
+use crate::util::rng::{self, Rng};
 
 #[test]
 fn name_of_the_output_decides_the_format() {
@@ -278,4 +279,41 @@ fn input_that_ends_early_in_a_pipe_leaves_no_file() {
     exited(&output, 1, "cut pipe");
     one_error(&output, &["stdin"]);
     assert_eq!(names(dir.path()), Vec::<String>::new());
+}
+
+/// Snapshots of strings around the size of a batch and of a window, cut in the middle.
+#[test]
+fn what_comes_before_an_error_does_not_depend_on_the_number_of_threads() {
+    let dir = folder();
+    let mut rng = Rng::new(rng::seed(402));
+    for largest in [4_000, 90_000, 900_000] {
+        let mut rdb = b"REDIS0009".to_vec();
+        while rdb.len() < 2_000_000 {
+            let len = rng.below(largest);
+            rdb.extend([0, 8]);
+            rdb.extend(format!("{:08}", rdb.len()).bytes());
+            rdb.push(0x80);
+            rdb.extend((len as u32).to_be_bytes());
+            rdb.extend((0..len).map(|n| b'a' + (n * 7 % 26) as u8));
+        }
+        // More of the last record than a window holds is left, and then less.
+        rdb.extend(*b"\x00\x01k\x80\x00\x10\x00\x00");
+        rdb.resize(rdb.len() + 700_000, b'x');
+        for len in [rdb.len(), rdb.len() - 600_000] {
+            let input = file(&dir, "cut.rdb", &rdb[..len]);
+            for to in ["ndjson", "aof", "rdb"] {
+                let args = ["convert", &input, "--to", to, "--allow-loss"];
+                let alone = expect(&[&args[..], &["--jobs", "1"]].concat(), 1);
+                one_error(&alone, &["unexpected end of input"]);
+                for jobs in ["2", "3", "8"] {
+                    let output = expect(&[&args[..], &["--jobs", jobs]].concat(), 1);
+                    assert!(output == alone, "{to} of {len} bytes, --jobs {jobs}");
+                }
+            }
+            for args in [["inspect", &input], ["verify", &input]] {
+                let alone = expect(&[&args[..], &["--jobs", "1"]].concat(), 1);
+                assert!(alone == expect(&args, 1), "{args:?} of {len} bytes");
+            }
+        }
+    }
 }
