@@ -28,8 +28,10 @@ const MAX_REFERENCE_BYTES: usize = 264;
 const MIN_REFERENCE_BYTES: usize = 3;
 const MAX_DISTANCE: usize = 8192;
 
-/// Most positions passed over after one that matched nothing.
-const MAX_SKIP: usize = 15;
+/// Bytes without a match after which the next is looked for in fewer places.
+const SLOWER_AFTER_BYTES: usize = 128;
+/// The longest step from one position that is tried to the next.
+const MAX_STEP: usize = 16;
 
 /// Bytes kept behind the end of an output while it is written, so that copies may be
 /// done in whole chunks and overrun: nearly all instructions copy 32 bytes, however few
@@ -375,81 +377,130 @@ pub fn compress_into(input: &[u8], budget: usize, out: &mut Vec<u8>) -> bool {
     // fourfold larger one saves another 1% of a megabyte of text, and takes longer.
     let written = match input.len() {
         0 => None,
-        1..128 => Compressor::<256>::run(input, budget, out),
-        128..1024 => Compressor::<1024>::run(input, budget, out),
-        1024..8192 => Compressor::<4096>::run(input, budget, out),
-        _ => Compressor::<16384>::run(input, budget, out),
+        1..128 => Compressor::run::<u16, 256>(input, budget, out),
+        128..1024 => Compressor::run::<u16, 1024>(input, budget, out),
+        1024..8192 => Compressor::run::<u16, 4096>(input, budget, out),
+        8192..LONG_BYTES => Compressor::run::<u16, 16384>(input, budget, out),
+        _ => Compressor::run::<u32, 16384>(input, budget, out),
     };
     out.truncate(written.unwrap_or(0));
     written.is_some()
 }
 
-struct Compressor<'o, const SLOTS: usize> {
+/// An input whose positions do not all fit into 16 bits.
+const LONG_BYTES: usize = 1 << 16;
+
+/// A place in the input, as the hash table holds it.
+trait Position: Copy + Default {
+    fn of(position: usize) -> Self;
+    fn position(self) -> usize;
+}
+
+impl Position for u16 {
+    fn of(position: usize) -> Self {
+        position as u16
+    }
+
+    fn position(self) -> usize {
+        usize::from(self)
+    }
+}
+
+/// Beyond 4 GiB no match is near enough any more, and nothing is compressed.
+impl Position for u32 {
+    fn of(position: usize) -> Self {
+        position as u32
+    }
+
+    fn position(self) -> usize {
+        self as usize
+    }
+}
+
+/// Where three bytes with each hash stood last. That a slot was never set needs no mark: 0 is a
+/// position like any other, and the bytes of every candidate are compared.
+struct Seen<P, const SLOTS: usize>([P; SLOTS]);
+
+impl<P: Position, const SLOTS: usize> Seen<P, SLOTS> {
+    #[inline]
+    fn slot(&mut self, key: u32) -> &mut P {
+        let hash = key.wrapping_mul(0x9E37_79B1) >> (32 - SLOTS.trailing_zeros());
+        &mut self.0[hash as usize % SLOTS]
+    }
+
+    #[inline]
+    fn remember(&mut self, input: &[u8], position: usize) {
+        if let Some(key) = key_at(input, position) {
+            *self.slot(key) = P::of(position);
+        }
+    }
+}
+
+struct Compressor<'o> {
     out: &'o mut [u8],
     end: usize,
     budget: usize,
 }
 
-impl<const SLOTS: usize> Compressor<'_, SLOTS> {
+impl Compressor<'_> {
     /// Greedy search: at each position one candidate, the last with the same hash of 3 bytes.
     ///
     /// Returns the size of the block, or `None` if it exceeds the budget.
-    fn run(input: &[u8], budget: usize, out: &mut [u8]) -> Option<usize> {
-        let mut this = Compressor::<SLOTS> {
+    fn run<P: Position, const SLOTS: usize>(
+        input: &[u8],
+        budget: usize,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let mut this = Compressor {
             out,
             end: 0,
             budget,
         };
-        // Positions modulo 2^32. That a slot was never set needs no mark: 0 is a
-        // position like any other, and every candidate's bytes are compared.
-        let mut table = [0_u32; SLOTS];
+        let mut seen = Seen([P::default(); SLOTS]);
         let mut anchor = 0;
-        let mut position = 0;
+        seen.remember(input, 0);
+        let mut position = 1;
+        // The longer nothing matched, the less is tried, but never so little that text behind a
+        // long stretch of noise is missed. Kept beside the position, which the next turn waits
+        // for: computed from it, the step took as long as the rest.
+        let (mut step, mut slower_at) = (1, SLOWER_AFTER_BYTES);
         while let Some(key) = key_at(input, position) {
-            let slot = Self::slot(&mut table, key);
-            let distance = (position as u32).wrapping_sub(*slot) as usize;
-            *slot = position as u32;
-            let candidate = position.wrapping_sub(distance);
-            if distance.wrapping_sub(1) < MAX_DISTANCE && key_at(input, candidate) == Some(key) {
+            let slot = seen.slot(key);
+            let candidate = slot.position();
+            *slot = P::of(position);
+            let distance = position - candidate;
+            if key_at(input, candidate) == Some(key) && distance <= MAX_DISTANCE {
                 let len = match_len(input, candidate, position);
                 this.literals(&input[anchor..position])?;
                 this.reference(distance, len)?;
                 // Two positions near the end of the match are enough to find the next one.
-                for inside in [position + len - 2, position + len - 1] {
-                    if let Some(key) = key_at(input, inside) {
-                        *Self::slot(&mut table, key) = inside as u32;
-                    }
-                }
+                seen.remember(input, position + len - 2);
+                seen.remember(input, position + len - 1);
                 position += len;
                 anchor = position;
+                (step, slower_at) = (1, position + SLOWER_AFTER_BYTES);
             } else {
-                // The longer nothing matched, the less is tried, but never so little that
-                // text behind a long stretch of noise is missed.
-                position += 1 + ((position - anchor) >> 7).min(MAX_SKIP);
+                if position >= slower_at {
+                    step = MAX_STEP.min(step + 1);
+                    slower_at += SLOWER_AFTER_BYTES;
+                }
+                position += step;
             }
         }
         this.literals(&input[anchor..])?;
         Some(this.end)
     }
 
-    #[inline]
-    fn slot(table: &mut [u32; SLOTS], key: u32) -> &mut u32 {
-        let hash = key.wrapping_mul(0x9E37_79B1) >> (32 - SLOTS.trailing_zeros());
-        &mut table[hash as usize % SLOTS]
-    }
-
-    fn literals(&mut self, mut run: &[u8]) -> Option<()> {
-        while !run.is_empty() {
-            let len = run.len().min(MAX_LITERAL_BYTES);
-            if len + 1 > self.budget - self.end {
-                return None;
-            }
-            let (now, later) = run.split_at(len);
+    fn literals(&mut self, run: &[u8]) -> Option<()> {
+        let controls = run.len().div_ceil(MAX_LITERAL_BYTES);
+        if run.len() + controls > self.budget - self.end {
+            return None;
+        }
+        for run in run.chunks(MAX_LITERAL_BYTES) {
             let target = &mut self.out[self.end..];
-            target[0] = (len - 1) as u8;
-            target[1..1 + len].copy_from_slice(now);
-            self.end += len + 1;
-            run = later;
+            target[0] = (run.len() - 1) as u8;
+            target[1..=run.len()].copy_from_slice(run);
+            self.end += run.len() + 1;
         }
         Some(())
     }
@@ -641,6 +692,23 @@ mod tests {
         let mut input: Vec<u8> = (0..1 << 20).map(|_| noise()).collect();
         input.extend(b"a sentence that is said over and over. ".repeat(1000));
         assert!(compress(&input).len() < (1 << 20) * 33 / 32 + 2000);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes there")]
+    fn inputs_of_all_lengths_are_compressed_alike() {
+        let text: Vec<u8> = (0..20_000)
+            .flat_map(|n| format!("{:05}: a line;", n * 7919 % 20_000).into_bytes())
+            .collect();
+        for len in [
+            127, 128, 1023, 1024, 8191, 8192, 0xffff, 0x10000, 0x10001, 250_000,
+        ] {
+            let input = &text[..len];
+            let block = compress(input);
+            assert_eq!(decompress(&block, len).unwrap(), input);
+            let percent = block.len() * 100 / len;
+            assert!((35..=70).contains(&percent), "{len}: {percent} %");
+        }
     }
 
     /// Bytes with repeats near and far, of all the sizes at which tables and copies change.
