@@ -193,18 +193,19 @@ impl Rewriter {
             Some(Target::nearest(flavor).ok_or_else(unknown))
         });
         let is_assumed = own.is_none();
-        let target = match own {
-            Some(own) => own?,
+        let survey = |target| Ok(survey_store(store, &self.options(target)?));
+        let (target, mut survey) = match own {
+            Some(own) => {
+                let own = own?;
+                (own, survey(own)?)
+            }
             None => {
                 let has_parts = self.has_parts || log.set.is_some();
-                usual_target(replayed.counters().since, has_parts, |target| {
-                    Ok(survey_store(store, &self.options(target)?).losses)
-                })?
+                usual_target(replayed.counters().since, has_parts, survey)?
             }
         };
         let mut options = self.options(target)?;
         options.pipeline = pipeline;
-        let mut survey = survey_store(store, &options);
         survey.losses.merge(&replayed.losses);
         Ok(Plan {
             replayed,

@@ -1,7 +1,7 @@
 //! The release to write for where neither the user nor the data names one.
 
+use super::rdb_survey::Survey;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::loss::Losses;
 use crate::rdb::Target;
 
 /// The releases that are tried, oldest first.
@@ -15,7 +15,7 @@ const USUAL: [&str; 6] = [
 ];
 
 /// The lowest of the usual releases that knows every command that was seen and has a place for
-/// all data; if none has, the lowest of those that lose least.
+/// all data, and what it loses of them; if none has, the lowest of those that lose least.
 ///
 /// `since` is the first Redis that has the commands, see [`crate::replay::Counters::since`];
 /// a log of several parts is for 7.0 at least. `survey` says what a release would lose.
@@ -25,25 +25,27 @@ const USUAL: [&str; 6] = [
 pub fn usual_target(
     since: (u16, u16),
     has_parts: bool,
-    mut survey: impl FnMut(&'static Target) -> Result<Losses>,
-) -> Result<&'static Target> {
-    let mut best: Option<(u64, &Target)> = None;
+    mut survey: impl FnMut(&'static Target) -> Result<Survey>,
+) -> Result<(&'static Target, Survey)> {
+    let mut best: Option<(u64, &Target, Survey)> = None;
     for target in USUAL.iter().filter_map(|name| Target::named(name)) {
         let flavor = target.flavor();
         let knows_commands = (flavor.major, flavor.minor) >= since;
         if !knows_commands || (has_parts && !target.has_multi_part_logs()) {
             continue;
         }
-        let lost = survey(target)?.data.values().map(|lost| lost.count).sum();
-        if best.is_none_or(|(least, _)| lost < least) {
-            best = Some((lost, target));
+        let survey = survey(target)?;
+        let lost = survey.losses.data.values().map(|lost| lost.count).sum();
+        if best.as_ref().is_none_or(|(least, ..)| lost < *least) {
+            best = Some((lost, target, survey));
         }
         if lost == 0 {
             break;
         }
     }
-    let (_, target) = best.ok_or_else(|| Error::new(ErrorKind::Internal("there are targets")))?;
-    Ok(target)
+    let none = || Error::new(ErrorKind::Internal("there are targets"));
+    let (_, target, survey) = best.ok_or_else(none)?;
+    Ok((target, survey))
 }
 
 #[cfg(test)]
@@ -53,11 +55,13 @@ mod tests {
 
     fn chosen(since: (u16, u16), has_parts: bool, lost: impl Fn(&Target) -> u64) -> String {
         let survey = |target: &'static Target| {
-            let mut losses = Losses::default();
-            losses.add(Loss::Stream, lost(target), 0, b"key");
-            Ok(losses)
+            let mut survey = Survey::default();
+            survey.losses.add(Loss::Stream, lost(target), 0, b"key");
+            Ok(survey)
         };
-        let target = usual_target(since, has_parts, survey).unwrap();
+        let (target, survey) = usual_target(since, has_parts, survey).unwrap();
+        let counts = survey.losses.data.values().map(|lost| lost.count);
+        assert_eq!(counts.sum::<u64>(), lost(target));
         target.to_string()
     }
 

@@ -63,6 +63,12 @@ impl Index {
         }
     }
 
+    /// All hashes with their slots.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (KeyHash, usize)> {
+        let words = self.words.iter().filter(|word| **word != EMPTY);
+        words.map(|word| (hash_of(*word), (*word & SLOT_MASK) as usize))
+    }
+
     /// Reads the first place of a hash, so that it is in the cache.
     pub(super) fn touch(&self, hash: KeyHash) -> u64 {
         self.words.get(self.home(hash)).copied().unwrap_or(EMPTY)
@@ -101,8 +107,8 @@ impl Index {
         };
         let exact = wanted.saturating_add(wanted / 2);
         let old = std::mem::replace(self, Index::of_places(exact.max(least)));
-        for word in old.words.iter().filter(|word| **word != EMPTY) {
-            self.insert(hash_of(*word), (*word & SLOT_MASK) as usize);
+        for (hash, slot) in old.iter() {
+            self.insert(hash, slot);
         }
     }
 

@@ -483,9 +483,9 @@ impl<'a> Store<'a> {
     pub(crate) fn divide(&mut self, count: usize, part_of: impl Fn(&[u8]) -> usize) -> Vec<Self> {
         let mut parts: Vec<_> = (0..count).map(|_| Store::new()).collect();
         for (number, db) in std::mem::take(&mut self.dbs) {
-            for (key, entry) in db.keys.into_entries() {
+            for (hash, key, entry) in db.keys.into_entries() {
                 if let Some(part) = parts.get_mut(part_of(&key)) {
-                    part.db_mut(number).keys.insert_new(None, key, entry);
+                    part.db_mut(number).keys.insert_new(hash, key, entry);
                 }
             }
         }
@@ -495,14 +495,18 @@ impl<'a> Store<'a> {
     /// Takes over stores that have no key of this one, nor of each other.
     pub(crate) fn unite(&mut self, parts: impl IntoIterator<Item = Self>) {
         let parts: Vec<_> = parts.into_iter().collect();
+        let mut sums = BTreeMap::new();
         for (number, db) in parts.iter().flat_map(Store::dbs) {
-            self.db_mut(number).keys.reserve(db.len());
+            *sums.entry(number).or_default() += db.len();
+        }
+        for (number, keys) in sums {
+            self.db_mut(number).keys.reserve(keys);
         }
         for part in parts {
             for (number, db) in part.dbs {
                 let here = &mut self.db_mut(number).keys;
-                for (key, entry) in db.keys.into_entries() {
-                    here.insert_new(None, key, entry);
+                for (hash, key, entry) in db.keys.into_entries() {
+                    here.insert_new(hash, key, entry);
                 }
             }
         }

@@ -356,9 +356,9 @@ impl Job<'_> {
             None => {
                 let since = Counters::default().since;
                 let has_parts = self.format == Format::AofDir;
-                let target = usual_target(since, has_parts, |target| {
+                let (target, _) = usual_target(since, has_parts, |target| {
                     let mut reader = RdbReader::from_slice(rdb.data());
-                    Ok(survey_rdb(&mut reader, &self.options(target)?)?.losses)
+                    survey_rdb(&mut reader, &self.options(target)?)
                 })?;
                 self.note_assumed(origin.name(), target);
                 target
