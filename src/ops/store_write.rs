@@ -24,7 +24,7 @@ use crate::aof::CommandEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::PART_BYTES;
 use crate::rdb::{RecordEncoder, Scratch};
-use crate::store::{Bytes, Entry, Store};
+use crate::store::{Bytes, Entry, Store, warm};
 
 /// Keys that a thread claims at once; tests have few keys.
 const RUN_KEYS: usize = if cfg!(test) { 2 } else { 512 };
@@ -68,6 +68,14 @@ pub(super) fn each_store_part(
 }
 
 type Key<'s, 'a> = (u32, &'s Bytes<'a>, &'s Entry<'a>);
+
+/// The keys of a run, the values of the next ones always in the cache.
+fn looked_at<'r, 's, 'a>(run: &'r [Key<'s, 'a>]) -> impl Iterator<Item = &'r Key<'s, 'a>> {
+    run.chunks(warm::BATCH).flat_map(|batch| {
+        Entry::warm_whole(batch.iter().map(|(_, _, entry)| *entry));
+        batch
+    })
+}
 
 /// Who has claimed a run.
 #[derive(Clone, Copy)]
@@ -120,7 +128,7 @@ impl<'s, 'a: 's, I: Iterator<Item = Key<'s, 'a>>> Runs<I> {
         let mut encoder = Encoder::new(options);
         let mut run = Vec::with_capacity(RUN_KEYS);
         while self.claim(owner, &mut run) {
-            for (db, key, entry) in &run {
+            for (db, key, entry) in looked_at(&run) {
                 if let Err(error) = encoder.entry(*db, key, entry) {
                     // Nobody listens where an earlier key has failed.
                     let _ = sender.send(Err(error));
@@ -184,7 +192,7 @@ where
 
     /// Encodes a run of its own. If that is more than a part, its turn has to come first.
     fn encode(&mut self, run: &[Key<'s, 'a>], encoder: &mut Encoder<'_>) -> Result<()> {
-        for (db, key, entry) in run {
+        for (db, key, entry) in looked_at(run) {
             let encoded = encoder.entry(*db, key, entry);
             if encoded.is_err() || encoder.is_full() {
                 while self.emit_next(true)? {}

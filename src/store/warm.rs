@@ -12,7 +12,8 @@
 
 use std::hint::black_box;
 
-use super::{Db, Entry, KeyHash, Map, Value};
+use super::{Db, Entry, KeyHash, Map, Str, Value};
+use crate::bytes::Text;
 
 /// How many commands are looked at together.
 pub const BATCH: usize = 32;
@@ -26,6 +27,20 @@ pub struct Wanted<'w> {
     pub first: &'w [u8],
     /// The member of a sorted set, which follows its score.
     pub second: &'w [u8],
+}
+
+fn glance(bytes: &[u8]) -> usize {
+    bytes.first().map_or(0, |byte| usize::from(*byte))
+}
+
+impl Str<'_> {
+    /// Looks at its beginning.
+    fn glance(&self) -> usize {
+        match self.text() {
+            Text::Bytes(bytes) => glance(bytes),
+            Text::Int(_) => 0,
+        }
+    }
 }
 
 impl<V> Map<'_, V> {
@@ -98,9 +113,46 @@ impl<'a> Db<'a> {
     }
 }
 
+/// Elements of a value that are looked at before it is read as a whole.
+const ELEMENTS: usize = 16;
+
+impl Entry<'_> {
+    /// Looks at the values of entries that are going to be read one after another.
+    pub(crate) fn warm_whole<'e>(entries: impl Iterator<Item = &'e Self> + Clone)
+    where
+        Self: 'e,
+    {
+        let values = entries.filter_map(Entry::known_value);
+        let lens = values.clone().map(|value| match value {
+            Value::String(text) => text.glance(),
+            Value::List(list) => list.len(),
+            Value::Set(set) => set.len(),
+            Value::SortedSet(zset) => zset.len(),
+            Value::Hash(hash) => hash.len(),
+            Value::Stream(stream) => stream.len(),
+            _ => 0,
+        });
+        black_box(lens.sum::<usize>());
+        let elements = values.map(|value| match value {
+            Value::List(list) => list.iter().take(ELEMENTS).map(Str::glance).sum(),
+            Value::Set(set) => set.iter().take(ELEMENTS).map(|member| glance(member)).sum(),
+            Value::SortedSet(zset) => {
+                let members = zset.members().iter().take(ELEMENTS);
+                members.map(|(member, _)| glance(member)).sum()
+            }
+            Value::Hash(hash) => {
+                let fields = hash.iter().take(ELEMENTS);
+                fields.map(|(_, field)| field.value.glance()).sum()
+            }
+            _ => 0,
+        });
+        black_box(elements.fold(0, usize::wrapping_add));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Bytes, Hash, Set, SortedSet};
+    use super::super::{Bytes, Hash, List, Set, SortedSet};
     use super::*;
 
     #[test]
@@ -114,8 +166,13 @@ mod tests {
         db.warm(&[wanted; BATCH + 1]);
         for n in 0..100i64 {
             let members = (0..n).map(|n| Bytes::from(super::super::Str::from(n)));
-            let value = match n % 4 {
+            let value = match n % 5 {
                 0 => Value::String(n.into()),
+                4 => {
+                    let mut list = List::default();
+                    members.for_each(|member| list.push_back(member.to_vec().into()));
+                    Value::List(Box::new(list))
+                }
                 1 => Value::Set(Box::new(members.collect::<Set<'_>>())),
                 2 => Value::SortedSet(Box::new(
                     members
@@ -138,6 +195,8 @@ mod tests {
             let hash = KeyHash::of(text.as_bytes());
             db.warm(&[Wanted { hash, ..wanted }; BATCH]);
         }
+        let entries: Vec<_> = db.iter().map(|(_, entry)| entry).collect();
+        Entry::warm_whole(entries.into_iter());
         assert_eq!(format!("{db:?}"), before);
     }
 }
