@@ -18,7 +18,7 @@ pub struct Batch<'a> {
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
-    /// Where its arguments end; they begin where those of the record before end.
+    args_start: usize,
     args_end: usize,
     offset: u64,
     end_offset: u64,
@@ -73,8 +73,10 @@ impl<'a> Batch<'a> {
                         };
                         return true;
                     }
+                    let args_start = self.args.len();
                     self.args.extend_from_slice(args);
                     self.records.push(Record {
+                        args_start,
                         args_end: self.args.len(),
                         offset,
                         end_offset,
@@ -98,25 +100,37 @@ impl<'a> Batch<'a> {
         !self.records.is_empty()
     }
 
-    /// The arguments of the commands, but for a long one.
-    pub fn commands(&self) -> impl Iterator<Item = &[&'a [u8]]> + Clone {
-        let mut start = 0;
-        self.records.iter().map(move |record| {
-            let args = self.args.get(start..record.args_end).unwrap_or_default();
-            start = record.args_end;
-            args
-        })
+    /// How many events there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len() + usize::from(!matches!(self.tail, Tail::None))
     }
 
-    /// The events, in the order of the log.
-    pub fn events(&self) -> impl Iterator<Item = Event<'_, 'a>> {
-        let records = self.commands().zip(&self.records);
-        let records = records.map(|(args, record)| Event::Command {
-            args,
-            offset: record.offset,
-            end_offset: record.end_offset,
-        });
-        let tail = match &self.tail {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The arguments of a command, by its number; not those of a long one.
+    #[must_use]
+    pub fn command(&self, number: usize) -> Option<&[&'a [u8]]> {
+        let record = self.records.get(number)?;
+        self.args.get(record.args_start..record.args_end)
+    }
+
+    /// An event, by its number in the order of the log.
+    #[must_use]
+    pub fn event(&self, number: usize) -> Option<Event<'_, 'a>> {
+        if let Some(record) = self.records.get(number) {
+            return Some(Event::Command {
+                args: self.command(number)?,
+                offset: record.offset,
+                end_offset: record.end_offset,
+            });
+        }
+        match &self.tail {
+            _ if number != self.records.len() => None,
             Tail::None => None,
             Tail::Long {
                 args,
@@ -136,8 +150,7 @@ impl<'a> Batch<'a> {
                 offset: *offset,
                 end_offset: *end_offset,
             }),
-        };
-        records.chain(tail)
+        }
     }
 }
 
@@ -165,8 +178,9 @@ mod tests {
                 if !batch.fill(&mut ahead) {
                     break;
                 }
-                for event in batch.events() {
-                    assert_eq!(Some(event), alone.next_event());
+                assert!(batch.event(batch.len()).is_none());
+                for number in 0..batch.len() {
+                    assert_eq!(batch.event(number), alone.next_event());
                 }
             }
             assert_eq!(alone.next_event(), None);

@@ -11,6 +11,7 @@ pub mod lease;
 pub mod lzf;
 pub mod map;
 mod mapped;
+pub(crate) mod prefetch;
 pub mod sink;
 pub mod source;
 pub(crate) mod spool;

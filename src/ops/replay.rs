@@ -30,7 +30,8 @@ use crate::replay::txn::{Rejected, Transactions};
 use crate::replay::{Counters, Decoded, Loaded, Options, Replayer};
 use crate::report::{Finding, Level, Tally};
 use crate::store::load::{Keeper, Room};
-use crate::store::{Entry, KeyHash, warm};
+use crate::store::warm::{self, Ahead};
+use crate::store::{Entry, KeyHash};
 
 /// Where to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -395,6 +396,8 @@ impl<'a> Driver<'_, 'a> {
     }
 
     fn log(&mut self, bytes: &'a [u8], base_offset: u64, is_last: bool) -> bool {
+        /// Commands that are framed before they run, far more than are looked at ahead.
+        const BATCH: usize = 256;
         let mut reader = LogReader::new(bytes, base_offset);
         let mut transactions = Transactions::new();
         if self.is_divided(bytes.len()) {
@@ -403,7 +406,7 @@ impl<'a> Driver<'_, 'a> {
                 return go_on;
             }
         }
-        let mut batch = Batch::new(warm::BATCH);
+        let mut batch = Batch::new(BATCH);
         loop {
             if !batch.fill(&mut reader) {
                 match self.end(&mut reader, &mut transactions, is_last) {
@@ -412,8 +415,22 @@ impl<'a> Driver<'_, 'a> {
                     Next::Stop => return false,
                 }
             }
-            self.replayed.replayer.look_ahead(batch.commands());
-            for event in batch.events() {
+            let mut ahead = Ahead::default();
+            for at in 0..batch.len() + warm::LEAD {
+                let replayer = &mut self.replayed.replayer;
+                let db = replayer.selected();
+                ahead.look(at, &replayer.store, |at| Some((db, batch.command(at)?)));
+                let Some(at) = at.checked_sub(warm::LEAD) else {
+                    continue;
+                };
+                let Some(event) = batch.event(at) else {
+                    continue;
+                };
+                if let Event::Command { args, .. } = event
+                    && let Some(hash) = ahead.key(at)
+                {
+                    replayer.expect(args, hash);
+                }
                 if !self.event(event, &mut transactions) {
                     return false;
                 }

@@ -20,7 +20,7 @@ use crate::replay::route::{Home, Places, Route, SHARDS, shard_of};
 use crate::replay::table::Command;
 use crate::replay::txn::{Rejected, Run};
 use crate::replay::{Args, Options, Reject, Replayer, State};
-use crate::store::warm;
+use crate::store::warm::{self, Ahead};
 
 /// Commands in a round; tests have small logs.
 const ROUND: usize = if cfg!(test) { 8 } else { 64 * 1024 };
@@ -156,36 +156,38 @@ impl<'a> Shard<'a> {
             }
         }
         let annotated_before = replayer.annotated_ms();
-        for batch in desk.line.chunks(warm::BATCH) {
-            let orders = || {
-                let numbers = batch.iter();
-                numbers.filter_map(|number| orders.get(*number as usize))
+        let in_line = |at: usize| orders.get(*desk.line.get(at)? as usize);
+        let mut ahead = Ahead::default();
+        for at in 0..desk.line.len() + warm::LEAD {
+            ahead.look(at, &replayer.store, |at| {
+                in_line(at).map(|order| (order.db, round.args_of(order)))
+            });
+            let Some(at) = at.checked_sub(warm::LEAD) else {
+                continue;
             };
-            let records = orders().map(|order| round.args_of(order));
-            replayer.select(orders().next().map_or(0, |order| order.db));
-            let hashes = replayer.look_ahead(records);
-            for (order, hash) in orders().zip(hashes) {
-                let args = round.args_of(order);
-                if !round.annotations.is_empty() {
-                    replayer.annotate_ms(annotated_before);
-                    round.annotate(&mut replayer, order.place);
-                }
-                replayer.select(order.db);
+            let Some(order) = in_line(at) else { continue };
+            let args = round.args_of(order);
+            if !round.annotations.is_empty() {
+                replayer.annotate_ms(annotated_before);
+                round.annotate(&mut replayer, order.place);
+            }
+            replayer.select(order.db);
+            if let Some(hash) = ahead.key(at) {
                 replayer.expect(args, hash);
-                if let Err(reject) = Run::run(&mut replayer, order.command, args, order.offset) {
-                    let what = told(&Rejected {
-                        offset: order.offset,
-                        args,
-                        command: Some(order.command),
-                        db: order.db,
-                        reject,
-                    });
-                    self.told.push(Told {
-                        place: order.place,
-                        is_early: false,
-                        what,
-                    });
-                }
+            }
+            if let Err(reject) = Run::run(&mut replayer, order.command, args, order.offset) {
+                let what = told(&Rejected {
+                    offset: order.offset,
+                    args,
+                    command: Some(order.command),
+                    db: order.db,
+                    reject,
+                });
+                self.told.push(Told {
+                    place: order.place,
+                    is_early: false,
+                    what,
+                });
             }
         }
         round.annotate(&mut replayer, round.places);

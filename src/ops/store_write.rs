@@ -69,14 +69,6 @@ pub(super) fn each_store_part(
 
 type Key<'s, 'a> = (u32, &'s Bytes<'a>, &'s Entry<'a>);
 
-/// The keys of a run, the values of the next ones always in the cache.
-fn looked_at<'r, 's, 'a>(run: &'r [Key<'s, 'a>]) -> impl Iterator<Item = &'r Key<'s, 'a>> {
-    run.chunks(warm::BATCH).flat_map(|batch| {
-        Entry::warm_whole(batch.iter().map(|(_, _, entry)| *entry));
-        batch
-    })
-}
-
 /// Who has claimed a run.
 #[derive(Clone, Copy)]
 enum Owner {
@@ -128,7 +120,7 @@ impl<'s, 'a: 's, I: Iterator<Item = Key<'s, 'a>>> Runs<I> {
         let mut encoder = Encoder::new(options);
         let mut run = Vec::with_capacity(RUN_KEYS);
         while self.claim(owner, &mut run) {
-            for (db, key, entry) in looked_at(&run) {
+            for (db, key, entry) in warm::whole(&run, |key| key.2) {
                 if let Err(error) = encoder.entry(*db, key, entry) {
                     // Nobody listens where an earlier key has failed.
                     let _ = sender.send(Err(error));
@@ -192,7 +184,7 @@ where
 
     /// Encodes a run of its own. If that is more than a part, its turn has to come first.
     fn encode(&mut self, run: &[Key<'s, 'a>], encoder: &mut Encoder<'_>) -> Result<()> {
-        for (db, key, entry) in looked_at(run) {
+        for (db, key, entry) in warm::whole(run, |key| key.2) {
             let encoded = encoder.entry(*db, key, entry);
             if encoded.is_err() || encoder.is_full() {
                 while self.emit_next(true)? {}

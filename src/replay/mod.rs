@@ -57,7 +57,6 @@ mod vector;
 mod zset;
 mod zstore;
 
-use std::hint::black_box;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use args::Args;
@@ -68,7 +67,6 @@ pub use reply::{Reject, Reply};
 use crate::model::ValueType;
 use crate::num::Flavor;
 use crate::store::load_stream;
-use crate::store::warm::{BATCH, Wanted};
 use crate::store::{Db, Entry, KeyHash, KeySlot, Store, Value};
 
 /// What "now" means to commands that name a time relative to it.
@@ -305,42 +303,6 @@ impl<'a> Replayer<'a> {
             Now::At(ms) => ms,
             Now::Annotated { or_ms } => self.annotated_ms.unwrap_or(or_ms),
         }
-    }
-
-    /// Looks at what records need that come soon, so that they find it in the cache; gives
-    /// the hashes of their keys, for [`Replayer::expect`].
-    pub(crate) fn look_ahead<'r>(
-        &self,
-        records: impl Iterator<Item = &'r [&'a [u8]]> + Clone,
-    ) -> [KeyHash; BATCH]
-    where
-        'a: 'r,
-    {
-        // Where the records stand in the log, first.
-        let first_byte = |arg: Option<&&[u8]>| arg.and_then(|arg| arg.first()).copied();
-        let looked = records.clone().map(|args| {
-            let (key, member) = (first_byte(args.get(1)), first_byte(args.get(3)));
-            key.unwrap_or(0) ^ member.unwrap_or(0)
-        });
-        black_box(looked.fold(0, |sum, byte| sum ^ byte));
-        let mut hashes = [KeyHash::default(); BATCH];
-        let mut wanted = [Wanted::default(); BATCH];
-        let mut len = 0;
-        for ((wanted, hash), args) in wanted.iter_mut().zip(&mut hashes).zip(records) {
-            let arg = |at: usize| args.get(at).copied().unwrap_or_default();
-            // Most commands have their key first; a wrong guess only costs the look.
-            *hash = KeyHash::of(arg(1));
-            *wanted = Wanted {
-                hash: *hash,
-                first: arg(2),
-                second: arg(3),
-            };
-            len += 1;
-        }
-        if let Some(db) = self.store.db(self.db) {
-            db.warm(wanted.get(..len).unwrap_or_default());
-        }
-        hashes
     }
 
     /// Says the hash of the first argument of the command that comes next.

@@ -11,6 +11,7 @@
 //! are no marks of words that were there.
 
 use super::KeyHash;
+use crate::bytes::prefetch::prefetch;
 
 const SLOT_BITS: u32 = 64 - KeyHash::BITS;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
@@ -69,9 +70,11 @@ impl Index {
         words.map(|word| (hash_of(*word), (*word & SLOT_MASK) as usize))
     }
 
-    /// Reads the first place of a hash, so that it is in the cache.
-    pub(super) fn touch(&self, hash: KeyHash) -> u64 {
-        self.words.get(self.home(hash)).copied().unwrap_or(EMPTY)
+    /// Asks for the first place of a hash.
+    pub(super) fn prefetch(&self, hash: KeyHash) {
+        if let Some(word) = self.words.get(self.home(hash)) {
+            prefetch(word);
+        }
     }
 
     /// The slot with this hash that is the one.

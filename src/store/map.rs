@@ -22,6 +22,7 @@ use foldhash::quality::RandomState;
 
 use super::Bytes;
 use super::index::Index;
+use crate::bytes::prefetch::prefetch;
 
 /// Entries without an index.
 pub(super) const SMALL: usize = 16;
@@ -151,14 +152,28 @@ impl<'a, V> Map<'a, V> {
         )
     }
 
-    /// The slot of the first key with this hash, which may be another key.
-    pub(super) fn guess_slot(&self, hash: KeyHash) -> Option<usize> {
-        self.index.find(hash, |_| true)
+    /// Asks for the place in the index where a key with this hash would be; of a small map for
+    /// its entries.
+    pub(super) fn prefetch(&self, hash: KeyHash) {
+        match self.is_indexed() {
+            true => self.index.prefetch(hash),
+            false => self.slots.iter().for_each(prefetch),
+        }
     }
 
-    /// Looks where a hash would be in the index.
-    pub(super) fn touch_index(&self, hash: KeyHash) -> u64 {
-        self.index.touch(hash)
+    /// Asks for the first slots.
+    pub(super) fn prefetch_slots(&self, many: usize) {
+        self.slots.iter().take(many).for_each(prefetch);
+    }
+
+    /// Asks for the slot of the first key with this hash, which may be another key; gives it.
+    pub(super) fn prefetch_slot(&self, hash: KeyHash) -> Option<usize> {
+        let slot = match self.is_indexed() {
+            true => self.index.find(hash, |_| true)?,
+            false => return None,
+        };
+        prefetch(self.slots.get(slot)?);
+        Some(slot)
     }
 
     /// The entry in a slot.

@@ -41,7 +41,7 @@ mod packed;
 pub mod set;
 pub mod stream;
 pub mod text;
-pub mod warm;
+pub(crate) mod warm;
 pub mod zset;
 
 pub use group::{Consumer, Group, Owner, Pending};
