@@ -1,7 +1,8 @@
 //! Files mapped into memory, and what happens when they shrink under the map.
 //!
 //! This file may be unsafe: for `mmap`, for telling the system which pages are done with, and
-//! for signal handlers. So may [`super::lease`] and [`super::prefetch`]; no other file of the crate is.
+//! for signal handlers. So may [`super::lease`] and [`super::prefetch`]; no other file of the
+//! crate is.
 //!
 //! # The contract of a map
 //! Another process may write to the file at any time. Then the mapped bytes change

@@ -4,17 +4,24 @@
 //! the program sees and cannot fail, whatever the address. What they earn is said in
 //! [`crate::store::warm`].
 
-#![expect(unsafe_code, reason = "prefetching has no safe interface")]
+#![cfg_attr(
+    any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64"),
+    expect(unsafe_code, reason = "prefetching has no safe interface")
+)]
 
-/// Asks for the cache line in which a value begins. Elsewhere than on x86-64 and ARM64 it does
+/// Asks for the cache line in which a value begins. Elsewhere than on x86 and ARM64 it does
 /// nothing.
 #[inline(always)]
 pub(crate) fn prefetch<T>(value: &T) {
     let at = std::ptr::from_ref(value);
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     {
+        #[cfg(target_arch = "x86")]
+        use std::arch::x86::{_MM_HINT_T0, _mm_prefetch};
+        #[cfg(target_arch = "x86_64")]
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the instruction exists on every x86-64 and has no effect but on caches.
+        // SAFETY: the instruction has no effect but on caches; processors without it, older than
+        // any that Rust's targets are for, take it for nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
     }
     #[cfg(target_arch = "aarch64")]
@@ -28,7 +35,7 @@ pub(crate) fn prefetch<T>(value: &T) {
             );
         }
     }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = at;
 }
 

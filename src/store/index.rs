@@ -64,12 +64,6 @@ impl Index {
         }
     }
 
-    /// All hashes with their slots.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (KeyHash, usize)> {
-        let words = self.words.iter().filter(|word| **word != EMPTY);
-        words.map(|word| (hash_of(*word), (*word & SLOT_MASK) as usize))
-    }
-
     /// Asks for the first place of a hash.
     pub(super) fn prefetch(&self, hash: KeyHash) {
         if let Some(word) = self.words.get(self.home(hash)) {
@@ -110,8 +104,8 @@ impl Index {
         };
         let exact = wanted.saturating_add(wanted / 2);
         let old = std::mem::replace(self, Index::of_places(exact.max(least)));
-        for (hash, slot) in old.iter() {
-            self.insert(hash, slot);
+        for word in old.words.iter().filter(|word| **word != EMPTY) {
+            self.insert(hash_of(*word), (*word & SLOT_MASK) as usize);
         }
     }
 

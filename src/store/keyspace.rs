@@ -483,9 +483,9 @@ impl<'a> Store<'a> {
     pub(crate) fn divide(&mut self, count: usize, part_of: impl Fn(&[u8]) -> usize) -> Vec<Self> {
         let mut parts: Vec<_> = (0..count).map(|_| Store::new()).collect();
         for (number, db) in std::mem::take(&mut self.dbs) {
-            for (hash, key, entry) in db.keys.into_entries() {
+            for (key, entry) in db.keys.into_entries() {
                 if let Some(part) = parts.get_mut(part_of(&key)) {
-                    part.db_mut(number).keys.insert_new(hash, key, entry);
+                    part.db_mut(number).keys.insert_new(None, key, entry);
                 }
             }
         }
@@ -505,8 +505,8 @@ impl<'a> Store<'a> {
         for part in parts {
             for (number, db) in part.dbs {
                 let here = &mut self.db_mut(number).keys;
-                for (hash, key, entry) in db.keys.into_entries() {
-                    here.insert_new(hash, key, entry);
+                for (key, entry) in db.keys.into_entries() {
+                    here.insert_new(None, key, entry);
                 }
             }
         }

@@ -166,12 +166,10 @@ impl<'a, V> Map<'a, V> {
         self.slots.iter().take(many).for_each(prefetch);
     }
 
-    /// Asks for the slot of the first key with this hash, which may be another key; gives it.
+    /// Asks for the slot of the first key with this hash, which may be another key; gives it. A small
+    /// map finds none.
     pub(super) fn prefetch_slot(&self, hash: KeyHash) -> Option<usize> {
-        let slot = match self.is_indexed() {
-            true => self.index.find(hash, |_| true)?,
-            false => return None,
-        };
+        let slot = self.index.find(hash, |_| true)?;
         prefetch(self.slots.get(slot)?);
         Some(slot)
     }
@@ -347,17 +345,10 @@ impl<'a, V> Map<'a, V> {
         }
     }
 
-    /// Hands all entries over, with the hashes that are known: no key is looked at for them.
-    pub(super) fn into_entries(self) -> impl Iterator<Item = (Option<KeyHash>, Bytes<'a>, V)> {
-        let mut hashes = vec![None; self.slots.len()];
-        for (hash, slot) in self.index.iter() {
-            if let Some(known) = hashes.get_mut(slot) {
-                *known = Some(hash);
-            }
-        }
-        let slots = self.slots.into_iter().zip(hashes);
-        slots.filter_map(|(slot, hash)| match slot {
-            Slot::Full(key, value) => Some((hash, key, value)),
+    /// Hands all entries over.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (Bytes<'a>, V)> {
+        self.slots.into_iter().filter_map(|slot| match slot {
+            Slot::Full(key, value) => Some((key, value)),
             Slot::Free { .. } => None,
         })
     }
@@ -412,28 +403,6 @@ mod tests {
             }
             let sorted: BTreeMap<_, _> = map.iter().map(|(k, v)| (k.to_vec(), *v)).collect();
             prop_assert_eq!(sorted, model);
-        }
-    }
-
-    #[test]
-    fn entries_are_handed_over_with_their_hashes() {
-        for (entries, removed) in [(SMALL, 3_usize), (1000, 300)] {
-            let mut map = Map::new();
-            for n in 0..entries {
-                map.insert(Bytes::copied(&n.to_le_bytes()), n);
-            }
-            for n in 0..removed {
-                map.remove(&(3 * n).to_le_bytes());
-            }
-            let is_indexed = map.is_indexed();
-            let mut left = 0;
-            for (hash, key, value) in map.into_entries() {
-                let own = is_indexed.then(|| KeyHash::of(&key).bits());
-                assert_eq!(hash.map(KeyHash::bits), own);
-                assert_eq!(key.as_slice(), value.to_le_bytes());
-                left += 1;
-            }
-            assert_eq!(left, entries - removed);
         }
     }
 

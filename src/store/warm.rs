@@ -20,9 +20,9 @@
 //! Values that are going to be written whole are asked for likewise. Nothing here changes
 //! anything or knows what commands do; a wrong guess costs the look.
 //!
-//! On the churn log of `benches/` a replay without any of this takes twice as long. Before, 32
-//! commands at once took each step and waited for it: that took 18% longer by two threads, and
-//! 25% by one.
+//! On the churn log of `benches/` a replay without any of this takes twice as long. One in which
+//! 32 commands at once take each step and wait for it takes a sixth longer by two threads, and a
+//! third by one.
 
 use super::{Db, Entry, KeyHash, Map, Store, Str, Value};
 use crate::bytes::Text;
